@@ -1,0 +1,1 @@
+"""The appliance: camera and microphone in, spoken and sourced answer out, every case queued for the centre."""

@@ -1,0 +1,1 @@
+"""Identities, enrolment and card images for devices."""

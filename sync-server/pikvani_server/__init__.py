@@ -1,0 +1,1 @@
+"""The centre: takes in what devices saw, answers with receipts, shows it to people."""
