@@ -1,0 +1,94 @@
+"""What the appliance asks of the world outside: one small protocol a thing, one adapter a file in `adapters/`.
+
+Every adapter of a port passes the same suite in `tests/conformance/`. Which one is used is named in the
+configuration; one that cannot work says so (`DeviceError`) and nothing takes its place silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+RgbImage = NDArray[np.uint8]
+"""Height x width x 3, red first, 0 to 255."""
+
+
+class Camera(Protocol):
+    """Takes photographs."""
+
+    def capture(self) -> RgbImage:
+        """Take one photograph.
+
+        Raises:
+            CameraError: the camera is gone, hung or has nothing more to give.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let the hardware go. May be called twice."""
+        ...
+
+
+class Runtime(Protocol):
+    """Runs the network of a model package on one view of a photograph."""
+
+    @property
+    def name(self) -> str:
+        """What ran, for the record: adapter and the accelerator it got, e.g. `onnx/CPU`."""
+        ...
+
+    def invoke(self, view: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
+        """Run once.
+
+        Args:
+            view: one preprocessed view in the layout of the manifest's input, batch dimension included.
+
+        Returns:
+            The outputs named in the manifest, as float32 (dequantised where the file is quantised).
+
+        Raises:
+            RuntimeAdapterError: the runtime failed; the message says on what.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the memory of the network. May be called twice."""
+        ...
+
+
+MessageHandler = Callable[[str, bytes], None]
+"""Called with topic and payload of every message that arrives, from the adapter's own thread."""
+
+
+class Broker(Protocol):
+    """One MQTT 5 connection to the centre that comes back by itself."""
+
+    def start(self, subscriptions: tuple[str, ...], on_message: MessageHandler) -> None:
+        """Begin to connect, and stay so: an absent broker is not an error. Call once."""
+        ...
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has accepted us and our subscriptions just now."""
+        ...
+
+    def publish(self, topic: str, payload: bytes, retain: bool = False) -> bool:
+        """Send at QoS 1.
+
+        Returns:
+            Whether the broker took it (PUBACK without an error code) within the adapter's time limit. True says
+            nothing about the centre; only a receipt does.
+        """
+        ...
+
+    @property
+    def bytes_on_wire(self) -> int:
+        """MQTT payload and topic bytes sent and received since start, for the data budget."""
+        ...
+
+    def stop(self) -> None:
+        """Say goodbye and disconnect. May be called twice."""
+        ...
