@@ -24,7 +24,7 @@ MAX_MESSAGE_BYTES = 2 * 1024 * 1024
 
 PLAIN = 0
 ZSTD_DICTIONARY_1 = 1
-_LEVEL = 12  # measured: level 19 saves 1% more on batches and costs four times the CPU of a Pi's core
+_LEVEL = 6  # measured on batches of 50: level 19 saves 3% more and costs ten times the CPU
 
 T = TypeVar("T", Batch, Receipt, Status)
 _encoder = msgspec.msgpack.Encoder()

@@ -76,11 +76,11 @@ class Broker(Protocol):
         ...
 
     def publish(self, topic: str, payload: bytes, retain: bool = False) -> bool:
-        """Send at QoS 1.
+        """Hand a message over for sending at QoS 1, without waiting.
 
         Returns:
-            Whether the broker took it (PUBACK without an error code) within the adapter's time limit. True says
-            nothing about the centre; only a receipt does.
+            False when it was not taken: no link just now, or too much in the air. True says nothing about the
+            centre; only a receipt does. A refusal by the broker (MQTT 5 reason code) is logged.
         """
         ...
 

@@ -1,0 +1,8 @@
+"""What the appliance remembers: cases, the outbox to the centre, and a few facts. One SQLite file.
+
+`open_store` is the way in. Nothing here knows MQTT; `sync` drains what lies in the outbox.
+"""
+
+from pikvani_device.store.database import Store, StoredCase, open_store
+
+__all__ = ["Store", "StoredCase", "open_store"]

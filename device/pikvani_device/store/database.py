@@ -1,0 +1,327 @@
+"""The store: a case and its outbox record become durable together, and leave only on the centre's receipt.
+
+One connection, one lock: every method may be called from any thread. Other processes may hold the same file
+open (SQLite's WAL); `synchronous=FULL` means that what a method returned from survives the plug being pulled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from pikvani_contract.clock import Clock
+from pikvani_contract.messages import Body, CaseBody, Lane, LaneDepth, Receipt, Record
+from pikvani_contract.wire import pack_body
+from sqlite_utils import Database
+
+from pikvani_device.errors import StoreError
+from pikvani_device.store.schema import migrations
+
+_LOCK_WAIT_S = 10
+_KIND_LANES = {"case": Lane.RESULT, "alarm": Lane.ALARM, "sketch": Lane.SKETCH, "block": Lane.BULK}
+_SHED_ORDER = (Lane.BULK, Lane.SKETCH)
+_decode_case = msgspec.msgpack.Decoder(CaseBody)
+
+
+@dataclass(frozen=True)
+class StoredCase:
+    """A case as this device remembers it.
+
+    Attributes:
+        case_id: unique over all devices: the outbox id in hex, a hyphen, the sequence.
+        wall_ms: UTC milliseconds when it was recorded, as the device believed.
+        body: what was asked and answered.
+        photo_names: file names under the photo folder.
+        synced: whether the centre has said that it is committed there.
+    """
+
+    case_id: str
+    wall_ms: int
+    body: CaseBody
+    photo_names: tuple[str, ...]
+    synced: bool
+
+
+@dataclass(frozen=True)
+class WaitingOutbox:
+    """An outbox that still holds records.
+
+    Attributes:
+        outbox: its id.
+        lane: whose turn it is.
+        boots_ago: 0 when its monotonic times are of this boot.
+        oldest: the lowest sequence it holds.
+    """
+
+    outbox: bytes
+    lane: Lane
+    boots_ago: int
+    oldest: int
+
+
+def open_store(path: Path, clock: Clock) -> Store:
+    """Open the database at `path`, creating or migrating it as needed.
+
+    Raises:
+        StoreError: the file cannot be opened, is no database, is damaged, or is from a newer version.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA journal_size_limit=4194304")
+        damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if damage != "ok":
+            raise StoreError(f"case store {path} is damaged ({damage}): run 'pikvani-device rescue', nothing was changed")
+        migrations.apply(Database(connection))
+        return Store(path, connection, clock)
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"case store {path} cannot be opened: {error}; check the disk and the file") from error
+
+
+class Store:
+    """Cases, outbox and facts of one device. Get one from `open_store`."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, clock: Clock) -> None:
+        self.path = path
+        self.changed = threading.Event()
+        """Set whenever something was put into the outbox by this process."""
+        self._db = connection
+        self._clock = clock
+        self._lock = threading.RLock()
+        with self._transaction("open a boot in"):
+            self._boot = self._current_boot()
+
+    def close(self) -> None:
+        """Close the file. May be called twice."""
+        with self._lock:
+            self._db.close()
+
+    # -- putting in ---------------------------------------------------------------------------------------
+
+    def record_case(self, body: CaseBody, photo_names: Sequence[str] = ()) -> StoredCase:
+        """Remember a case and queue it for the centre, in one durable transaction.
+
+        Raises:
+            StoreError: it could not be made durable; nothing of it was kept.
+        """
+        encoded = pack_body(body)
+        with self._transaction("record a case in"):
+            moment = self._clock.now()
+            outbox, seq = self._append("case", encoded)
+            self._db.execute(
+                "INSERT INTO cases (outbox, seq, wall_ms, trust, body, photo_names) VALUES (?, ?, ?, ?, ?, ?)",
+                (outbox, seq, moment.wall_ms, int(moment.trust), encoded, json.dumps(list(photo_names))),
+            )
+        self.changed.set()
+        return StoredCase(_case_id(outbox, seq), moment.wall_ms, body, tuple(photo_names), synced=False)
+
+    def enqueue(self, kind: str, body: Body) -> tuple[bytes, int]:
+        """Queue a record that is not a case: an alarm, a sketch, a block of a thumbnail.
+
+        Returns:
+            Outbox id and sequence it got.
+
+        Raises:
+            StoreError: it could not be made durable.
+        """
+        with self._transaction(f"queue a {kind} in"):
+            placed = self._append(kind, pack_body(body))
+        self.changed.set()
+        return placed
+
+    def _append(self, kind: str, encoded: bytes) -> tuple[bytes, int]:
+        lane = _KIND_LANES[kind]
+        moment = self._clock.now()
+        row = self._db.execute(
+            "UPDATE outboxes SET next_seq = next_seq + 1 WHERE boot = ? AND lane = ? RETURNING outbox, next_seq - 1",
+            (self._boot, int(lane)),
+        ).fetchone()
+        if row is None:
+            row = (os.urandom(8), 1)
+            self._db.execute("INSERT INTO outboxes VALUES (?, ?, ?, 2)", (row[0], self._boot, int(lane)))
+        self._db.execute(
+            "INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (row[0], row[1], int(lane), kind, moment.mono_ms, moment.offset_ms, int(moment.trust), encoded),
+        )
+        return row[0], row[1]
+
+    # -- draining -----------------------------------------------------------------------------------------
+
+    def waiting(self) -> list[WaitingOutbox]:
+        """The outboxes that hold records, in the order they shall be drained: lane, then oldest boot."""
+        rows = self._read(
+            """SELECT outbox, lane, ? - boot, (SELECT MIN(seq) FROM outbox r WHERE r.outbox = o.outbox) AS oldest
+               FROM outboxes o WHERE oldest IS NOT NULL ORDER BY lane, boot""",
+            (self._boot,),
+        )
+        return [WaitingOutbox(outbox, Lane(lane), ago, oldest) for outbox, lane, ago, oldest in rows]
+
+    def records_after(self, outbox: bytes, seq: int, limit: int) -> list[Record]:
+        """At most `limit` records of an outbox with a sequence over `seq`, ascending."""
+        rows = self._read(
+            """SELECT seq, mono_ms, offset_ms, trust, kind, body FROM outbox
+               WHERE outbox = ? AND seq > ? ORDER BY seq LIMIT ?""",
+            (outbox, seq, limit),
+        )
+        return [Record(*row[:5], msgspec.Raw(row[5])) for row in rows]
+
+    def apply_receipt(self, receipt: Receipt) -> int:
+        """Let go of everything the centre says it has committed.
+
+        Returns:
+            How many records left the outbox.
+
+        Raises:
+            StoreError: the deletion could not be made durable.
+        """
+        start, removed = 1, 0
+        now_ms = self._clock.now().wall_ms
+        with self._transaction("apply a receipt in"):
+            for gap_first, gap_last in [*receipt.gaps, (receipt.upto + 1, receipt.upto + 1)]:
+                if start < gap_first:
+                    span = (receipt.outbox, start, gap_first - 1)
+                    deleted = self._db.execute("DELETE FROM outbox WHERE outbox = ? AND seq BETWEEN ? AND ?", span).rowcount
+                    if deleted:
+                        removed += deleted
+                        self._db.execute(
+                            "UPDATE cases SET synced_ms = ? WHERE outbox = ? AND seq BETWEEN ? AND ?", (now_ms, *span)
+                        )
+                start = gap_last + 1
+        return removed
+
+    # -- looking ------------------------------------------------------------------------------------------
+
+    def latest_cases(self, limit: int) -> list[StoredCase]:
+        """The last `limit` cases, newest first."""
+        rows = self._read(
+            "SELECT outbox, seq, wall_ms, body, photo_names, synced_ms FROM cases ORDER BY id DESC LIMIT ?", (limit,)
+        )
+        return [
+            StoredCase(_case_id(o, s), wall_ms, _decode_case.decode(body), tuple(json.loads(names)), synced is not None)
+            for o, s, wall_ms, body, names, synced in rows
+        ]
+
+    def depths(self) -> list[LaneDepth]:
+        """What waits and what was shed, a row for every lane that ever held anything."""
+        waiting = dict.fromkeys(Lane, (0, 0))
+        for lane, records, size in self._read("SELECT lane, COUNT(*), SUM(LENGTH(body)) FROM outbox GROUP BY lane"):
+            waiting[Lane(lane)] = (records, size)
+        shed = {Lane(lane): (r, b) for lane, r, b in self._read("SELECT lane, records, bytes FROM shed")}
+        return [
+            LaneDepth(int(lane), *waiting[lane], *shed.get(lane, (0, 0)))
+            for lane in Lane
+            if waiting[lane][0] or lane in shed
+        ]
+
+    # -- keeping the disk bounded -------------------------------------------------------------------------
+
+    def shed(self, max_bytes: int) -> int:
+        """Give up the oldest thumbnails and voice notes, then the oldest sketches, until the queue fits.
+
+        Cases and alarms are never shed. What goes is counted and shows in `depths`.
+
+        Args:
+            max_bytes: what the bodies in the outbox may take together.
+
+        Returns:
+            Bytes shed.
+        """
+        with self._transaction("shed from"):
+            (total,) = self._db.execute("SELECT COALESCE(SUM(LENGTH(body)), 0) FROM outbox").fetchone()
+            over = total - max_bytes
+            for lane in _SHED_ORDER:
+                if over <= 0:
+                    break
+                over -= self._shed_lane(lane, over)
+        return max(0, total - max_bytes - over)
+
+    def _shed_lane(self, lane: Lane, over: int) -> int:
+        rows = self._db.execute(
+            """SELECT r.outbox, r.seq, LENGTH(r.body) FROM outbox r JOIN outboxes o USING (outbox)
+               WHERE r.lane = ? ORDER BY o.boot, r.seq""",
+            (int(lane),),
+        )
+        doomed, freed = [], 0
+        for outbox, seq, size in rows:
+            if freed >= over:
+                break
+            doomed.append((outbox, seq))
+            freed += size
+        if doomed:
+            self._db.executemany("DELETE FROM outbox WHERE outbox = ? AND seq = ?", doomed)
+            self._db.execute(
+                """INSERT INTO shed VALUES (?, ?, ?)
+                   ON CONFLICT (lane) DO UPDATE SET records = records + excluded.records, bytes = bytes + excluded.bytes""",
+                (int(lane), len(doomed), freed),
+            )
+        return freed
+
+    def forget_synced_before(self, wall_ms: int) -> list[str]:
+        """Drop cases the centre committed before `wall_ms`.
+
+        Returns:
+            Names of the photo files nobody needs any more.
+        """
+        with self._transaction("forget old cases in"):
+            rows = self._db.execute("DELETE FROM cases WHERE synced_ms < ? RETURNING photo_names", (wall_ms,)).fetchall()
+        return [name for (names,) in rows for name in json.loads(names)]
+
+    # -- facts --------------------------------------------------------------------------------------------
+
+    def fact(self, name: str) -> str | None:
+        """A remembered fact, or None."""
+        rows = self._read("SELECT value FROM facts WHERE name = ?", (name,))
+        return rows[0][0] if rows else None
+
+    def set_fact(self, name: str, value: str) -> None:
+        """Remember a fact durably."""
+        with self._transaction("remember a fact in"):
+            self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def _current_boot(self) -> int:
+        boot_id = self._clock.now().boot_id
+        last = self._db.execute("SELECT boot, boot_id FROM boots ORDER BY boot DESC LIMIT 1").fetchone()
+        if last is not None and last[1] == boot_id:
+            return int(last[0])
+        # Outboxes of earlier boots that are drained will never be used again.
+        self._db.execute("DELETE FROM outboxes WHERE outbox NOT IN (SELECT DISTINCT outbox FROM outbox)")
+        self._db.execute("DELETE FROM boots WHERE boot NOT IN (SELECT boot FROM outboxes) AND boot < ?", (last[0] if last else 0,))
+        boot = last[0] + 1 if last else 1
+        self._db.execute("INSERT INTO boots VALUES (?, ?)", (boot, boot_id))
+        return int(boot)
+
+    def _read(self, sql: str, values: Sequence[object] = ()) -> list[tuple]:
+        with self._lock:
+            try:
+                return self._db.execute(sql, values).fetchall()
+            except sqlite3.Error as error:
+                raise StoreError(f"cannot read case store {self.path}: {error}") from error
+
+    @contextmanager
+    def _transaction(self, doing: str) -> Iterator[None]:
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield
+                self._db.execute("COMMIT")
+            except BaseException as error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise StoreError(f"cannot {doing} case store {self.path}: {error}; free disk space or replace the card") from error
+                raise
+
+
+def _case_id(outbox: bytes, seq: int) -> str:
+    return f"{outbox.hex()}-{seq}"
