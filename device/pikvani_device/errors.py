@@ -10,7 +10,20 @@ class ConfigError(DeviceError):
 
 
 class PhotoError(DeviceError):
-    """A file or a camera frame that is not a photograph we can take."""
+    """A file or a camera frame that is not a photograph we can take.
+
+    Args:
+        message: what is wrong, with which file, and what to do.
+        reason: the id a page or a JSON line carries: `unreadable`, or `too_large` for one we refuse to decode.
+    """
+
+    def __init__(self, message: str, reason: str = "unreadable") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ModelError(DeviceError):
+    """The model package is missing, does not fit its manifest, or does not fit this software."""
 
 
 class CameraError(DeviceError):
