@@ -1,0 +1,269 @@
+"""The device's configuration file: TOML in, one typed tree out, every wrong line named with what to write instead.
+
+It reads and checks values. It opens no hardware and builds nothing; `app` does. The reference for people,
+`docs/configuration.md`, is generated from the docstrings of this module.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+from pikvani_contract.errors import ContractError
+from pikvani_contract.topics import check_device_id
+
+from pikvani_device.errors import ConfigError
+
+ENVIRONMENT = "PIKVANI_DEVICE_CONFIG"
+"""Names the configuration file when none is given on the command line."""
+
+Port = Annotated[int, Meta(ge=1, le=65_535)]
+Locale = Literal["mr-IN", "hi-IN", "en-IN"]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file. Its keys are its fields."""
+
+
+class DeviceSection(Section):
+    """Who this device is and where it keeps what it knows.
+
+    Attributes:
+        id: the device's name at the centre: 3 to 48 of a-z, 0-9 and '-'.
+        data_dir: cases, outbox and photographs lie here; made when it is missing.
+        locale: the language pages begin in.
+    """
+
+    id: str = "pikvani-dev"
+    data_dir: str = "pikvani-data"
+    locale: Locale = "mr-IN"
+
+
+class ModelSection(Section):
+    """Which model package answers.
+
+    Attributes:
+        dir: directory of the package; empty for the one that ships with the software.
+    """
+
+    dir: str = ""
+
+
+class RuntimeSection(Section):
+    """What runs the model.
+
+    Attributes:
+        adapter: `onnx` (x86, Jetson), `tflite` (Raspberry Pi) or `fake` (a rehearsal without a model runtime).
+        threads: processor threads for one inference, 1 to 16.
+        providers: onnx only: execution providers in order of preference; each must be present.
+        interpreter: tflite only: `litert`, or `tflite-runtime` on 32-bit Pi OS and older boards.
+    """
+
+    adapter: Literal["onnx", "tflite", "fake"] = "onnx"
+    threads: Annotated[int, Meta(ge=1, le=16)] = 1
+    providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    interpreter: Literal["litert", "tflite-runtime"] = "litert"
+
+
+class CameraSection(Section):
+    """Where photographs come from at the kiosk.
+
+    Attributes:
+        adapter: `none`, `folder`, `v4l2` (USB camera), `picamera2` (Raspberry Pi camera) or `drawn` (drawn leaves).
+        path: folder only: the directory whose photographs are given in name order.
+        index: v4l2 and picamera2: number of the camera.
+        width_px: width asked of the camera.
+        height_px: height asked of the camera.
+        timeout_s: a camera that has not answered by then is reported as hung.
+        seed: drawn only: which leaves are drawn.
+    """
+
+    adapter: Literal["none", "folder", "v4l2", "picamera2", "drawn"] = "none"
+    path: str = ""
+    index: Annotated[int, Meta(ge=0, le=63)] = 0
+    width_px: Annotated[int, Meta(ge=160, le=4_608)] = 1_280
+    height_px: Annotated[int, Meta(ge=120, le=3_456)] = 960
+    timeout_s: Annotated[float, Meta(ge=0.1, le=120)] = 10.0
+    seed: Annotated[int, Meta(ge=0)] = 1
+
+
+class WebSection(Section):
+    """The device's pages.
+
+    Attributes:
+        host: address to listen on; 127.0.0.1 for the kiosk alone, 0.0.0.0 for the village Wi-Fi.
+        port: TCP port.
+        threads: requests answered at once; the model still runs one at a time.
+    """
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    threads: Annotated[int, Meta(ge=1, le=32)] = 4
+
+
+class SyncSection(Section):
+    """The link to the centre.
+
+    Attributes:
+        enabled: false for a device that never reports.
+        host: the broker's name or address.
+        port: the broker's TCP port.
+        tls_ca: certificate of the authority; the three tls files come together or not at all.
+        tls_cert: this device's certificate; its CN is the device id.
+        tls_key: this device's private key.
+        keepalive_s: how often the link is proven alive; long, for 2G.
+        max_batch_records: records in one message.
+        max_batch_age_s: a record waits at most this long for company.
+        receipt_timeout_s: without a receipt by then, a batch goes again.
+        in_flight_batches: batches sent and not yet committed at the centre.
+        monthly_budget_mb: megabytes a month over the link; 0 for no limit.
+        reserve_percent: share of the budget kept for results and alarms.
+    """
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Port = 1883
+    tls_ca: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
+    keepalive_s: Annotated[int, Meta(ge=10, le=3_600)] = 240
+    max_batch_records: Annotated[int, Meta(ge=1, le=1_000)] = 50
+    max_batch_age_s: Annotated[float, Meta(ge=0, le=3_600)] = 5.0
+    receipt_timeout_s: Annotated[float, Meta(ge=1, le=3_600)] = 30.0
+    in_flight_batches: Annotated[int, Meta(ge=1, le=64)] = 4
+    monthly_budget_mb: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    reserve_percent: Annotated[int, Meta(ge=0, le=100)] = 25
+
+
+class StoreSection(Section):
+    """How much of the past the device keeps.
+
+    Attributes:
+        max_mb: megabytes the outbox may hold; beyond it the least important records are shed; 0 for no limit.
+        keep_synced_days: days a case stays on the device after the centre has it.
+    """
+
+    max_mb: Annotated[int, Meta(ge=0, le=1_000_000)] = 500
+    keep_synced_days: Annotated[int, Meta(ge=0, le=3_650)] = 90
+
+
+class Config(Section):
+    """The whole file; every section and key may be left out."""
+
+    device: DeviceSection = DeviceSection()
+    model: ModelSection = ModelSection()
+    runtime: RuntimeSection = RuntimeSection()
+    camera: CameraSection = CameraSection()
+    web: WebSection = WebSection()
+    sync: SyncSection = SyncSection()
+    store: StoreSection = StoreSection()
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Read the file at `path`, else the one `PIKVANI_DEVICE_CONFIG` names, else take the defaults.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, or says something that cannot be.
+    """
+    if path is None:
+        named = os.environ.get(ENVIRONMENT)
+        if not named:
+            return Config()
+        path = Path(named)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read the configuration ({error.strerror}); name a file that exists") from None
+    return parse_config(data, str(path))
+
+
+def parse_config(data: bytes, source: str) -> Config:
+    """Read a configuration from TOML text.
+
+    Args:
+        data: UTF-8 TOML.
+        source: what to call it in errors.
+
+    Raises:
+        ConfigError: not TOML, an unknown section or key, or a value out of its range.
+    """
+    try:
+        tree = tomllib.loads(data.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{source}: not a TOML file: {error}") from None
+    _refuse_unknown(tree, source)
+    try:
+        config = msgspec.convert(tree, Config)
+    except msgspec.ValidationError as error:
+        message, _, where = str(error).partition(" - at `$.")
+        raise ConfigError(f"{source}: {where.rstrip('`') or 'top level'}: {_lower(message)}") from None
+    _check_together(config, source)
+    return config
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def _refuse_unknown(tree: dict[str, Any], source: str) -> None:
+    sections = {field.name: field.type for field in msgspec.structs.fields(Config)}
+    for name, table in tree.items():
+        if name not in sections:
+            raise ConfigError(f"{source}: unknown section [{name}]{_nearest(name, list(sections))}")
+        if not isinstance(table, dict):
+            raise ConfigError(f"{source}: {name} must be a section: write [{name}] and its keys below")
+        keys = sections[name].__struct_fields__
+        for key in table:
+            if key not in keys:
+                raise ConfigError(f"{source}: unknown key {name}.{key}{_nearest(key, list(keys))}")
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; known here: {', '.join(known)}"
+
+
+def _check_together(config: Config, source: str) -> None:
+    try:
+        check_device_id(config.device.id)
+    except ContractError as error:
+        raise ConfigError(f"{source}: device.id: {error}") from None
+    tls = (config.sync.tls_ca, config.sync.tls_cert, config.sync.tls_key)
+    if any(tls) and not all(tls):
+        raise ConfigError(f"{source}: sync.tls_ca, sync.tls_cert and sync.tls_key come together: set all three or none")
+    if config.camera.adapter == "folder" and not config.camera.path:
+        raise ConfigError(f"{source}: camera.path: the folder camera needs the directory of its photographs")
+    if config.runtime.adapter == "onnx" and not config.runtime.providers:
+        raise ConfigError(f'{source}: runtime.providers: name at least one, e.g. ["CPUExecutionProvider"]')
+
+
+def reference() -> str:
+    """The reference page in Markdown, out of the docstrings and defaults of this module."""
+    lines = [
+        "# The device's configuration",
+        "",
+        "Generated from `device/pikvani_device/config.py` by `pikvani-device config reference`; do not edit.",
+        f"The file is TOML, named by `--config` or by the environment variable `{ENVIRONMENT}`. Every key may be left out.",
+    ]
+    for section in msgspec.structs.fields(Config):
+        doc = section.type.__doc__ or ""
+        lines += ["", f"## [{section.name}]", "", doc.strip().splitlines()[0], "", "| key | default | meaning |", "|---|---|---|"]
+        meanings = dict(re.findall(r"^        (\w+): (.+)$", doc, re.MULTILINE))
+        for field in msgspec.structs.fields(section.type):
+            default = msgspec.json.encode(field.default).decode()
+            lines.append(f"| `{field.name}` | `{default}` | {meanings[field.name]} |")
+    return "\n".join(lines) + "\n"
+
+
+def as_toml(config: Config) -> str:
+    """The configuration with all defaults filled in, as TOML that `parse_config` reads back."""
+    lines: list[str] = []
+    for name, table in msgspec.to_builtins(config).items():
+        lines += [f"[{name}]", *(f"{key} = {msgspec.json.encode(value).decode()}" for key, value in table.items()), ""]
+    return "\n".join(lines)
