@@ -1,0 +1,200 @@
+"""Fine-tuning on two cores, against a clock: the schedule follows elapsed time, so it ends when it must.
+
+Resumable: the state is saved about every two minutes and a second start goes on from it. The losses stand here;
+data is `stream.py`, the network `network.py`, the choice of splits `recipes.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader
+
+from pikvani_models.network import LeafNet
+from pikvani_models.registry import LABELS, NONE
+from pikvani_models.stream import TrainingStream
+
+SAVE_EVERY_S = 120.0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how hard to train. Rates are peaks of one warm-up and one cosine."""
+
+    budget_s: float
+    body_rate: float = 5e-4
+    head_rate: float = 2e-3
+    weight_decay: float = 0.02
+    warm_up: float = 0.06
+    average: float = 0.997
+    frozen_blocks: int = 3
+    mix_style: float = 0.5
+
+    def factor(self, progress: float) -> float:
+        """Share of the peak rate at `progress` 0..1."""
+        if progress < self.warm_up:
+            return 0.05 + 0.95 * progress / self.warm_up
+        rest = (progress - self.warm_up) / (1 - self.warm_up)
+        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(rest, 1.0)))
+
+
+class HierarchicalLoss(nn.Module):
+    """Cross-entropy over all labels, over crops (probabilities summed), and within the known crop.
+
+    The last term is how the appliance is used: the farmer picks the crop. Sum of the three, weighted 1, 0.3, 0.7.
+    """
+
+    def __init__(self, smoothing: float = 0.1) -> None:
+        super().__init__()
+        crops = sorted({label.split("/")[0] for label in LABELS})
+        self.smoothing = smoothing
+        self.register_buffer("crop_of", torch.tensor([crops.index(label.split("/")[0]) for label in LABELS]))
+        self.crops = len(crops)
+        self.none = LABELS.index(NONE)
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        crop_of: Tensor = self.crop_of  # type: ignore[assignment]
+        loss = functional.cross_entropy(logits, target, label_smoothing=self.smoothing)
+        crop = crop_of[target]
+        members = torch.stack([crop_of == c for c in range(self.crops)])
+        by_crop = torch.stack([torch.logsumexp(logits[:, m], dim=1) for m in members], dim=1)
+        loss = loss + 0.3 * functional.cross_entropy(by_crop, crop)
+        named = target != self.none
+        if not bool(named.any()):
+            return loss
+        inside = logits[named].masked_fill(~members[crop[named]], -1e4)
+        log_p = functional.log_softmax(inside, dim=1)
+        own = members[crop[named]].float()
+        hit = functional.one_hot(target[named], logits.shape[1]).float()
+        soft = hit * (1 - self.smoothing) + own / own.sum(1, keepdim=True) * self.smoothing
+        return loss - 0.7 * (soft * log_p).sum(1).mean()
+
+
+def mix_style(x: Tensor, probability: float) -> Tensor:
+    """Mix the channel means and spreads of pictures of a batch (Zhou et al. 2021, MixStyle), while training."""
+    if torch.rand(()) >= probability:
+        return x
+    mean = x.mean((2, 3), keepdim=True).detach()
+    spread = (x.var((2, 3), keepdim=True) + 1e-6).sqrt().detach()
+    order = torch.randperm(len(x))
+    share = torch.distributions.Beta(0.1, 0.1).sample((len(x), 1, 1, 1))
+    new_mean = share * mean + (1 - share) * mean[order]
+    new_spread = share * spread + (1 - share) * spread[order]
+    return (x - mean) / spread * new_spread + new_mean
+
+
+def train(net: LeafNet, average: LeafNet, stream: TrainingStream, schedule: Schedule, folder: Path) -> None:
+    """Train `net` for `schedule.budget_s` and leave its exponential moving average in `average`.
+
+    Progress goes to `folder/log.jsonl`, the resumable state to `folder/state.pt`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    frozen = [net.stem, *net.blocks[: schedule.frozen_blocks]] if schedule.frozen_blocks else []
+    for part in frozen:
+        part.requires_grad_(False)
+    hooks = [
+        net.blocks[i].register_forward_hook(
+            lambda module, _, out: mix_style(out, schedule.mix_style) if module.training else out
+        )
+        for i in (3, 5)
+    ]
+    head = list(net.classifier.parameters())
+    known = {id(p) for p in head}
+    body = [p for p in net.parameters() if p.requires_grad and id(p) not in known]
+    optimizer = torch.optim.AdamW(
+        [{"params": body, "peak": schedule.body_rate}, {"params": head, "peak": schedule.head_rate}],
+        lr=schedule.body_rate,
+        weight_decay=schedule.weight_decay,
+    )
+    spent, step = _restore(folder / "state.pt", net, average, optimizer)
+    loss_of = HierarchicalLoss()
+    stream.seed += step
+    batches = iter(DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=6))
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net.train()
+    for part in frozen:
+        part.eval()
+    begun, saved, shown, running = time.monotonic() - spent, time.monotonic(), time.monotonic(), 0.0
+    while (elapsed := time.monotonic() - begun) < schedule.budget_s:
+        factor = schedule.factor(elapsed / schedule.budget_s)
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
+        pictures, target = next(batches)
+        x = normalise(pictures)
+        with torch.autocast("cpu", torch.bfloat16):
+            pooled = net.pooled(x)
+        loss = loss_of(net.classify(pooled.float()), target)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(body, 5.0)
+        optimizer.step()
+        step += 1
+        running = loss.item() if running == 0 else 0.97 * running + 0.03 * loss.item()
+        _follow(average, net, min(schedule.average, (1 + step) / (10 + step)))
+        now = time.monotonic()
+        if now - shown > 20:
+            line = {
+                "step": step,
+                "elapsed_s": round(elapsed),
+                "loss": round(running, 4),
+                "pictures": step * stream.batch,
+            }
+            with (folder / "log.jsonl").open("a") as log:
+                log.write(json.dumps(line) + "\n")
+            shown = now
+        if now - saved > SAVE_EVERY_S:
+            _save(folder / "state.pt", net, average, optimizer, elapsed, step)
+            saved = now
+    for hook in hooks:
+        hook.remove()
+    _save(folder / "state.pt", net, average, optimizer, schedule.budget_s, step)
+
+
+def normalise(pictures: Tensor) -> Tensor:
+    """uint8 `[n, h, w, 3]` to float `[n, 3, h, w]` as Lite0 was pretrained: (x - 127) / 128, channels last."""
+    return ((pictures.permute(0, 3, 1, 2).float() - 127.0) / 128.0).contiguous(
+        memory_format=torch.channels_last
+    )
+
+
+@torch.no_grad()
+def _follow(average: LeafNet, net: LeafNet, keep: float) -> None:
+    for slow, fast in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
+        if slow.dtype.is_floating_point:
+            slow.lerp_(fast, 1 - keep)
+        else:
+            slow.copy_(fast)
+
+
+def _save(
+    path: Path, net: LeafNet, average: LeafNet, optimizer: torch.optim.Optimizer, spent: float, step: int
+) -> None:
+    state = {
+        "net": net.state_dict(),
+        "average": average.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "spent": spent,
+        "step": step,
+    }
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def _restore(
+    path: Path, net: LeafNet, average: LeafNet, optimizer: torch.optim.Optimizer
+) -> tuple[float, int]:
+    if not path.exists():
+        return 0.0, 0
+    state = torch.load(path, map_location="cpu")
+    net.load_state_dict(state["net"])
+    average.load_state_dict(state["average"])
+    optimizer.load_state_dict(state["optimizer"])
+    return float(state["spent"]), int(state["step"])
