@@ -96,5 +96,14 @@ def status(rng: random.Random) -> Status:
     lanes = [LaneDepth(int(lane), rng.randint(0, 500), rng.randint(0, 60_000)) for lane in Lane]
     boot_id = f"{rng.getrandbits(128):032x}"
     return Status(
-        SCHEMA, True, boot_id, rng.randint(0, 10**9), 1_790_000_000_000, 1, "0.1.0", "leaf@1.0.0", "onnx/CPU", lanes
+        SCHEMA,
+        True,
+        boot_id,
+        rng.randint(0, 10**9),
+        1_790_000_000_000,
+        1,
+        "0.1.0",
+        "leaf@1.0.0",
+        "onnx/CPU",
+        lanes,
     )

@@ -29,7 +29,9 @@ class SequenceSet:
         previous = -1
         for first, last in intervals:
             if first < 1 or last < first or first <= previous + 1:
-                raise ContractError(f"interval {first}-{last} is out of order; a sequence set needs ascending, disjoint ones")
+                raise ContractError(
+                    f"interval {first}-{last} is out of order; a sequence set needs ascending, disjoint ones"
+                )
             self._firsts.append(first)
             self._lasts.append(last)
             previous = last

@@ -88,7 +88,9 @@ class PahoBroker:
         self._subscriptions, self._on_message = subscriptions, on_message
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = _SESSION_EXPIRY_S
-        self._client.connect_async(*self._address, keepalive=self._keepalive_s, clean_start=False, properties=properties)
+        self._client.connect_async(
+            *self._address, keepalive=self._keepalive_s, clean_start=False, properties=properties
+        )
         self._client.loop_start()
 
     @property
@@ -118,16 +120,24 @@ class PahoBroker:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def _connected(self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _props: Any) -> None:
+    def _connected(
+        self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _props: Any
+    ) -> None:
         if reason.is_failure:
-            log.error("broker %s:%d refuses us: %s; check this device's certificate and clock", *self._address, reason)
+            log.error(
+                "broker %s:%d refuses us: %s; check this device's certificate and clock",
+                *self._address,
+                reason,
+            )
             return
         if self._subscriptions:
             client.subscribe([(topic, mqtt.SubscribeOptions(qos=1)) for topic in self._subscriptions])
         else:
             self._ready.set()
 
-    def _subscribed(self, _client: Any, _data: Any, _mid: int, reasons: list[ReasonCode], _props: Any) -> None:
+    def _subscribed(
+        self, _client: Any, _data: Any, _mid: int, reasons: list[ReasonCode], _props: Any
+    ) -> None:
         refused = [str(reason) for reason in reasons if reason.is_failure]
         if refused:
             log.error("broker refuses a subscription: %s; check its access list", ", ".join(refused))

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from sqlite_utils import Database
+
 from pikvani_contract.clock import Clock
 from pikvani_contract.messages import Body, CaseBody, Lane, LaneDepth, Receipt, Record
 from pikvani_contract.wire import pack_body
-from sqlite_utils import Database
-
 from pikvani_device.errors import StoreError
 from pikvani_device.store.schema import migrations
 
@@ -74,17 +74,23 @@ def open_store(path: Path, clock: Clock) -> Store:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            path, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False
+        )
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA journal_size_limit=4194304")
         damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if damage != "ok":
-            raise StoreError(f"case store {path} is damaged ({damage}): run 'pikvani-device rescue', nothing was changed")
+            raise StoreError(
+                f"case store {path} is damaged ({damage}): run 'pikvani-device rescue', nothing was changed"
+            )
         migrations.apply(Database(connection))
         return Store(path, connection, clock)
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"case store {path} cannot be opened: {error}; check the disk and the file") from error
+        raise StoreError(
+            f"case store {path} cannot be opened: {error}; check the disk and the file"
+        ) from error
 
 
 class Store:
@@ -189,11 +195,14 @@ class Store:
             for gap_first, gap_last in [*receipt.gaps, (receipt.upto + 1, receipt.upto + 1)]:
                 if start < gap_first:
                     span = (receipt.outbox, start, gap_first - 1)
-                    deleted = self._db.execute("DELETE FROM outbox WHERE outbox = ? AND seq BETWEEN ? AND ?", span).rowcount
+                    deleted = self._db.execute(
+                        "DELETE FROM outbox WHERE outbox = ? AND seq BETWEEN ? AND ?", span
+                    ).rowcount
                     if deleted:
                         removed += deleted
                         self._db.execute(
-                            "UPDATE cases SET synced_ms = ? WHERE outbox = ? AND seq BETWEEN ? AND ?", (now_ms, *span)
+                            "UPDATE cases SET synced_ms = ? WHERE outbox = ? AND seq BETWEEN ? AND ?",
+                            (now_ms, *span),
                         )
                 start = gap_last + 1
         return removed
@@ -203,17 +212,26 @@ class Store:
     def latest_cases(self, limit: int) -> list[StoredCase]:
         """The last `limit` cases, newest first."""
         rows = self._read(
-            "SELECT outbox, seq, wall_ms, body, photo_names, synced_ms FROM cases ORDER BY id DESC LIMIT ?", (limit,)
+            "SELECT outbox, seq, wall_ms, body, photo_names, synced_ms FROM cases ORDER BY id DESC LIMIT ?",
+            (limit,),
         )
         return [
-            StoredCase(_case_id(o, s), wall_ms, _decode_case.decode(body), tuple(json.loads(names)), synced is not None)
+            StoredCase(
+                _case_id(o, s),
+                wall_ms,
+                _decode_case.decode(body),
+                tuple(json.loads(names)),
+                synced is not None,
+            )
             for o, s, wall_ms, body, names, synced in rows
         ]
 
     def depths(self) -> list[LaneDepth]:
         """What waits and what was shed, a row for every lane that ever held anything."""
         waiting = dict.fromkeys(Lane, (0, 0))
-        for lane, records, size in self._read("SELECT lane, COUNT(*), SUM(LENGTH(body)) FROM outbox GROUP BY lane"):
+        for lane, records, size in self._read(
+            "SELECT lane, COUNT(*), SUM(LENGTH(body)) FROM outbox GROUP BY lane"
+        ):
             waiting[Lane(lane)] = (records, size)
         shed = {Lane(lane): (r, b) for lane, r, b in self._read("SELECT lane, records, bytes FROM shed")}
         return [
@@ -272,7 +290,9 @@ class Store:
             Names of the photo files nobody needs any more.
         """
         with self._transaction("forget old cases in"):
-            rows = self._db.execute("DELETE FROM cases WHERE synced_ms < ? RETURNING photo_names", (wall_ms,)).fetchall()
+            rows = self._db.execute(
+                "DELETE FROM cases WHERE synced_ms < ? RETURNING photo_names", (wall_ms,)
+            ).fetchall()
         return [name for (names,) in rows for name in json.loads(names)]
 
     # -- facts --------------------------------------------------------------------------------------------
@@ -296,7 +316,10 @@ class Store:
             return int(last[0])
         # Outboxes of earlier boots that are drained will never be used again.
         self._db.execute("DELETE FROM outboxes WHERE outbox NOT IN (SELECT DISTINCT outbox FROM outbox)")
-        self._db.execute("DELETE FROM boots WHERE boot NOT IN (SELECT boot FROM outboxes) AND boot < ?", (last[0] if last else 0,))
+        self._db.execute(
+            "DELETE FROM boots WHERE boot NOT IN (SELECT boot FROM outboxes) AND boot < ?",
+            (last[0] if last else 0,),
+        )
         boot = last[0] + 1 if last else 1
         self._db.execute("INSERT INTO boots VALUES (?, ?)", (boot, boot_id))
         return int(boot)
@@ -319,7 +342,9 @@ class Store:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error):
-                    raise StoreError(f"cannot {doing} case store {self.path}: {error}; free disk space or replace the card") from error
+                    raise StoreError(
+                        f"cannot {doing} case store {self.path}: {error}; free disk space or replace the card"
+                    ) from error
                 raise
 
 

@@ -52,4 +52,6 @@ def cases_and_outbox(db: Database) -> None:
             UNIQUE (outbox, seq)
         )"""
     )
-    db.conn.execute("CREATE TABLE shed (lane INTEGER PRIMARY KEY, records INTEGER NOT NULL, bytes INTEGER NOT NULL)")
+    db.conn.execute(
+        "CREATE TABLE shed (lane INTEGER PRIMARY KEY, records INTEGER NOT NULL, bytes INTEGER NOT NULL)"
+    )

@@ -5,11 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import msgspec
+
 from pikvani_contract.clock import ClockTrust, Moment
 from pikvani_contract.messages import Lane
-
-MQTT_OVERHEAD_BYTES = 64
-"""What TCP, TLS and MQTT add to a publish, roughly; counted so that the budget errs to the cheap side."""
 
 
 class Usage(msgspec.Struct, frozen=True):

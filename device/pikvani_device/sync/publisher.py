@@ -13,17 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
+
 from pikvani_contract import topics
 from pikvani_contract.clock import Clock
 from pikvani_contract.errors import WireError
-from pikvani_contract.messages import MAX_RECORDS, SCHEMA, Batch, Lane, LaneDepth, Receipt, Record, Status
+from pikvani_contract.messages import MAX_RECORDS, SCHEMA, Batch, LaneDepth, Receipt, Record, Status
 from pikvani_contract.wire import MAX_PAYLOAD_BYTES, pack, unpack
-
 from pikvani_device.errors import StoreError
 from pikvani_device.ports import Broker
 from pikvani_device.store import Store
 from pikvani_device.store.database import WaitingOutbox
-from pikvani_device.sync.budget import MQTT_OVERHEAD_BYTES, Budget, Usage
+from pikvani_device.sync.budget import Budget, Usage
 from pikvani_device.sync.flight import Flight
 
 log = logging.getLogger(__name__)
@@ -184,9 +184,7 @@ class Publisher:
     def _send_batches(self, now_ms: int) -> float:
         wait_s = 1.0 if self._flight.in_the_air else 60.0
         for waiting in self._store.waiting():
-            if not self._budget.allows(waiting.lane):
-                continue
-            while not self._flight.full:
+            while not self._flight.full and self._budget.allows(waiting.lane):
                 after = self._flight.next_after(waiting.outbox)
                 records = self._store.records_after(waiting.outbox, after, self._batch_limit())
                 if not records:
@@ -223,6 +221,7 @@ class Publisher:
         if not self._broker.publish(self._batch_topic, pack(batch)):
             return False
         self._flight.sent(waiting.outbox, records[0].seq, records[-1].seq, now_ms)
+        self._count_bytes()
         return True
 
     # -- status and budget --------------------------------------------------------------------------------
@@ -270,6 +269,3 @@ def _fitting(records: list[Record]) -> list[Record]:
         if total > _BATCH_BYTES and index:
             return records[:index]
     return records
-
-
-__all__ = ["KNOWN_TIME_FACT", "MQTT_OVERHEAD_BYTES", "Lane", "Publisher", "PublisherSettings", "Running", "offline_status"]
