@@ -11,7 +11,6 @@ import time
 import urllib.request
 from pathlib import Path
 
-from pikvani_contract.clock import ManualClock
 from pikvani_contract.samples import case_body
 from pikvani_device.store import open_store
 

@@ -15,6 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from pikvani_device.errors import DeviceError
 from pikvani_device.ports import MessageHandler
@@ -72,7 +73,7 @@ class PahoBroker:
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5)
         client.will_set(will[0], will[1], qos=1, retain=True)
         # A fleet that lost the same broker must not come back in the same second.
-        client.reconnect_delay_set(random.uniform(1, 3), random.uniform(120, 300))  # noqa: S311
+        client.reconnect_delay_set(random.randint(1, 3), random.randint(120, 300))  # noqa: S311
         client.max_inflight_messages_set(max_unacknowledged)
         if tls is not None:
             client.tls_set_context(_tls_context(tls))
@@ -86,7 +87,7 @@ class PahoBroker:
     def start(self, subscriptions: tuple[str, ...], on_message: MessageHandler) -> None:
         """See `Broker.start`."""
         self._subscriptions, self._on_message = subscriptions, on_message
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = _SESSION_EXPIRY_S
         self._client.connect_async(
             *self._address, keepalive=self._keepalive_s, clean_start=False, properties=properties
@@ -131,7 +132,7 @@ class PahoBroker:
             )
             return
         if self._subscriptions:
-            client.subscribe([(topic, mqtt.SubscribeOptions(qos=1)) for topic in self._subscriptions])
+            client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in self._subscriptions])
         else:
             self._ready.set()
 

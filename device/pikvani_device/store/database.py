@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from sqlite_utils import Database
@@ -178,7 +179,10 @@ class Store:
                WHERE outbox = ? AND seq > ? ORDER BY seq LIMIT ?""",
             (outbox, seq, limit),
         )
-        return [Record(*row[:5], msgspec.Raw(row[5])) for row in rows]
+        return [
+            Record(seq, mono_ms, offset_ms, trust, kind, msgspec.Raw(body))
+            for seq, mono_ms, offset_ms, trust, kind, body in rows
+        ]
 
     def apply_receipt(self, receipt: Receipt) -> int:
         """Let go of everything the centre says it has committed.
@@ -324,7 +328,7 @@ class Store:
         self._db.execute("INSERT INTO boots VALUES (?, ?)", (boot, boot_id))
         return int(boot)
 
-    def _read(self, sql: str, values: Sequence[object] = ()) -> list[tuple]:
+    def _read(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with self._lock:
             try:
                 return self._db.execute(sql, values).fetchall()

@@ -40,9 +40,9 @@ class Budget:
         else:
             self.usage = Usage(self.usage.month, self.usage.used_bytes + size)
 
-    def allows(self, lane: Lane) -> bool:
-        """Whether a record of this lane may go now."""
+    def allowance(self, lane: Lane) -> int | None:
+        """Bytes a record of this lane may still cost this month; None for no limit, 0 or less for none at all."""
         if not self.limit_bytes:
-            return True
+            return None
         limit = self.limit_bytes if lane <= Lane.ALARM else self._open_bytes
-        return self.usage.used_bytes < limit
+        return limit - self.usage.used_bytes

@@ -98,4 +98,4 @@ class Flight:
         self._leases.clear()
 
     def _patience_ms(self, attempt: int) -> int:
-        return min(self._max_timeout_ms, self._timeout_ms * 2 ** min(attempt - 1, 16))
+        return min(self._max_timeout_ms, self._timeout_ms << min(attempt - 1, 16))

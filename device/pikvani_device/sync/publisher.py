@@ -17,7 +17,7 @@ import msgspec
 from pikvani_contract import topics
 from pikvani_contract.clock import Clock
 from pikvani_contract.errors import WireError
-from pikvani_contract.messages import MAX_RECORDS, SCHEMA, Batch, LaneDepth, Receipt, Record, Status
+from pikvani_contract.messages import MAX_RECORDS, SCHEMA, Batch, Lane, LaneDepth, Receipt, Record, Status
 from pikvani_contract.wire import MAX_PAYLOAD_BYTES, pack, unpack
 from pikvani_device.errors import StoreError
 from pikvani_device.ports import Broker
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 _USAGE_FACT = "sync.usage"
 KNOWN_TIME_FACT = "clock.latest_known_ms"
 _BATCH_BYTES = MAX_PAYLOAD_BYTES // 2
+_RECORD_BYTES = 32  # sequence, times and kind of one record, before compression
 
 
 @dataclass(frozen=True)
@@ -184,9 +185,10 @@ class Publisher:
     def _send_batches(self, now_ms: int) -> float:
         wait_s = 1.0 if self._flight.in_the_air else 60.0
         for waiting in self._store.waiting():
-            while not self._flight.full and self._budget.allows(waiting.lane):
+            while not self._flight.full and (room := self._room(waiting.lane)) > 0:
                 after = self._flight.next_after(waiting.outbox)
                 records = self._store.records_after(waiting.outbox, after, self._batch_limit())
+                records = _fitting(records, room)
                 if not records:
                     break
                 age_s = (now_ms - records[0].mono_ms) / 1000 if waiting.boots_ago == 0 else float("inf")
@@ -199,13 +201,16 @@ class Publisher:
                 return 1.0
         return max(0.01, wait_s)
 
+    def _room(self, lane: Lane) -> int:
+        allowance = self._budget.allowance(lane)
+        return _BATCH_BYTES if allowance is None else min(_BATCH_BYTES, allowance)
+
     def _batch_limit(self) -> int:
         # A long queue goes in long batches: fewer round trips and a better compression on a slow link.
         backlog = self._flight.in_the_air >= 1
         return min(MAX_RECORDS, self._settings.batch_records * (10 if backlog else 1))
 
     def _send(self, waiting: WaitingOutbox, records: list[Record], now_ms: int) -> bool:
-        records = _fitting(records)
         moment = self._clock.now()
         batch = Batch(
             SCHEMA,
@@ -261,11 +266,11 @@ class Publisher:
             self._counted_bytes = total
 
 
-def _fitting(records: list[Record]) -> list[Record]:
-    """The longest prefix whose bodies stay well under the payload limit, at least one record."""
+def _fitting(records: list[Record], room_bytes: int) -> list[Record]:
+    """The longest prefix whose bodies fit into `room_bytes`, at least one record if there is any."""
     total = 0
     for index, record in enumerate(records):
-        total += len(bytes(record.body)) + 32
-        if total > _BATCH_BYTES and index:
+        total += len(bytes(record.body)) + _RECORD_BYTES
+        if total > room_bytes and index:
             return records[:index]
     return records

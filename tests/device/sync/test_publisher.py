@@ -148,7 +148,7 @@ def test_given_a_month_ends_then_the_budget_begins_anew_but_never_on_a_lying_clo
     clock = ManualClock()
     budget = Budget(1_000, 20)
     budget.spend(900, clock.now())
-    assert not budget.allows(Lane.BULK) and budget.allows(Lane.RESULT)
+    assert (budget.allowance(Lane.BULK), budget.allowance(Lane.RESULT)) == (-100, 100)
     clock.step_wall(clock.now().wall_ms + 40 * 86_400_000, ClockTrust.UNTRUSTED)
     budget.spend(50, clock.now())
     assert budget.usage.used_bytes == 950
