@@ -15,9 +15,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
+
 from pikvani_contract.errors import ContractError
 from pikvani_contract.topics import check_device_id
-
 from pikvani_device.errors import ConfigError
 
 ENVIRONMENT = "PIKVANI_DEVICE_CONFIG"
@@ -179,7 +179,9 @@ def load_config(path: Path | None = None) -> Config:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{path}: cannot read the configuration ({error.strerror}); name a file that exists") from None
+        raise ConfigError(
+            f"{path}: cannot read the configuration ({error.strerror}); name a file that exists"
+        ) from None
     return parse_config(data, str(path))
 
 
@@ -236,7 +238,9 @@ def _check_together(config: Config, source: str) -> None:
         raise ConfigError(f"{source}: device.id: {error}") from None
     tls = (config.sync.tls_ca, config.sync.tls_cert, config.sync.tls_key)
     if any(tls) and not all(tls):
-        raise ConfigError(f"{source}: sync.tls_ca, sync.tls_cert and sync.tls_key come together: set all three or none")
+        raise ConfigError(
+            f"{source}: sync.tls_ca, sync.tls_cert and sync.tls_key come together: set all three or none"
+        )
     if config.camera.adapter == "folder" and not config.camera.path:
         raise ConfigError(f"{source}: camera.path: the folder camera needs the directory of its photographs")
     if config.runtime.adapter == "onnx" and not config.runtime.providers:
@@ -253,7 +257,15 @@ def reference() -> str:
     ]
     for section in msgspec.structs.fields(Config):
         doc = section.type.__doc__ or ""
-        lines += ["", f"## [{section.name}]", "", doc.strip().splitlines()[0], "", "| key | default | meaning |", "|---|---|---|"]
+        lines += [
+            "",
+            f"## [{section.name}]",
+            "",
+            doc.strip().splitlines()[0],
+            "",
+            "| key | default | meaning |",
+            "|---|---|---|",
+        ]
         meanings = dict(re.findall(r"^        (\w+): (.+)$", doc, re.MULTILINE))
         for field in msgspec.structs.fields(section.type):
             default = msgspec.json.encode(field.default).decode()
@@ -265,5 +277,9 @@ def as_toml(config: Config) -> str:
     """The configuration with all defaults filled in, as TOML that `parse_config` reads back."""
     lines: list[str] = []
     for name, table in msgspec.to_builtins(config).items():
-        lines += [f"[{name}]", *(f"{key} = {msgspec.json.encode(value).decode()}" for key, value in table.items()), ""]
+        lines += [
+            f"[{name}]",
+            *(f"{key} = {msgspec.json.encode(value).decode()}" for key, value in table.items()),
+            "",
+        ]
     return "\n".join(lines)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from pikvani_contract.model.manifest import Binding
 
 from pikvani_device.errors import RuntimeAdapterError
 
@@ -28,18 +29,18 @@ class OnnxRuntime:
 
     Args:
         model_path: the `.onnx` file.
-        outputs: names of the outputs to give.
+        binding: names of its tensors, from the manifest.
         threads: for one inference.
         providers: execution providers in order of preference; all must be present.
 
     Raises:
-        RuntimeAdapterError: a provider is absent, the file does not load, or an output is not in it.
+        RuntimeAdapterError: a provider is absent, the file does not load, or a tensor is not in it.
     """
 
     def __init__(
         self,
         model_path: Path,
-        outputs: Sequence[str],
+        binding: Binding,
         threads: int = 1,
         providers: Sequence[str] = ("CPUExecutionProvider",),
     ) -> None:
@@ -47,8 +48,8 @@ class OnnxRuntime:
         absent = [p for p in providers if p not in present]
         if absent:
             raise RuntimeAdapterError(
-                f"runtime onnx: {', '.join(absent)} is not in this onnxruntime, which has {', '.join(present)}; "
-                "change runtime.providers or install the onnxruntime that has it"
+                f"runtime onnx: {', '.join(absent)} is not in this onnxruntime, which has "
+                f"{', '.join(present)}; change runtime.providers or install the onnxruntime that has it"
             )
         try:
             self._session: ort.InferenceSession | None = ort.InferenceSession(
@@ -56,13 +57,18 @@ class OnnxRuntime:
             )
         except Exception as error:  # onnxruntime raises a dozen classes of its own
             raise RuntimeAdapterError(
-                f"runtime onnx: {model_path} does not load ({_first_line(error)}); install the model package again"
+                f"runtime onnx: {model_path} does not load ({_first_line(error)}); "
+                "install the model package again"
             ) from None
-        missing = set(outputs) - {o.name for o in self._session.get_outputs()}
+        self._input = binding.input
+        self._outputs = {"logits": binding.logits, "maps": binding.maps, "embedding": binding.embedding}
+        inside = {t.name for t in (*self._session.get_inputs(), *self._session.get_outputs())}
+        missing = {self._input, *self._outputs.values()} - inside
         if missing:
-            raise RuntimeAdapterError(f"runtime onnx: {model_path} has no output {', '.join(sorted(missing))}")
-        self._input = self._session.get_inputs()[0].name
-        self._outputs = list(outputs)
+            raise RuntimeAdapterError(
+                f"runtime onnx: {model_path} has no tensor {', '.join(sorted(missing))}, which its manifest "
+                "names; install the model package again"
+            )
         self._name = "onnx/" + self._session.get_providers()[0].removesuffix("ExecutionProvider")
 
     @property
@@ -75,7 +81,7 @@ class OnnxRuntime:
         if self._session is None:
             raise RuntimeAdapterError("runtime onnx was closed; build it again")
         try:
-            results = self._session.run(self._outputs, {self._input: view})
+            results = self._session.run(list(self._outputs.values()), {self._input: view})
         except Exception as error:
             raise RuntimeAdapterError(
                 f"runtime onnx failed on an input of {view.shape} {view.dtype}: {_first_line(error)}"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pikvani_contract.model.manifest import Binding
 
 from pikvani_device.errors import RuntimeAdapterError
 
@@ -21,22 +22,24 @@ class TfliteRuntime:
 
     Args:
         model_path: the `.tflite` file.
-        outputs: which output of the file has which name in the manifest: `{name: index}`, in the order of the
-            interpreter's output details.
+        binding: its signature and the names of its tensors, from the manifest.
         threads: for one inference.
         interpreter: `litert` or `tflite-runtime`.
 
     Raises:
-        RuntimeAdapterError: the library is missing or does not work here, or the file does not load.
+        RuntimeAdapterError: the library is missing or does not work here, the file does not load, or a tensor is not
+            in it.
     """
 
     def __init__(
-        self, model_path: Path, outputs: Mapping[str, int], threads: int = 1, interpreter: str = "litert"
+        self, model_path: Path, binding: Binding, threads: int = 1, interpreter: str = "litert"
     ) -> None:
         self._name = f"tflite/{interpreter}"
         module = _MODULES.get(interpreter)
         if module is None:
-            raise RuntimeAdapterError(f"runtime.interpreter {interpreter!r} is unknown; take one of {', '.join(_MODULES)}")
+            raise RuntimeAdapterError(
+                f"runtime.interpreter {interpreter!r} is unknown; take one of {', '.join(_MODULES)}"
+            )
         try:
             build = importlib.import_module(module).Interpreter
         except (ImportError, AttributeError) as error:
@@ -47,7 +50,9 @@ class TfliteRuntime:
         try:
             data = model_path.read_bytes()
         except OSError as error:
-            raise RuntimeAdapterError(f"runtime tflite: {model_path} cannot be read ({error.strerror})") from None
+            raise RuntimeAdapterError(
+                f"runtime tflite: {model_path} cannot be read ({error.strerror})"
+            ) from None
         try:
             self._interpreter: Any = build(model_content=data, num_threads=threads)
             self._interpreter.allocate_tensors()
@@ -61,12 +66,17 @@ class TfliteRuntime:
             raise RuntimeAdapterError(
                 f"runtime tflite: {model_path} does not load ({str(error)[:200]}); install the model package again"
             ) from None
-        self._input = self._interpreter.get_input_details()[0]
-        details = self._interpreter.get_output_details()
-        beyond = {n: i for n, i in outputs.items() if not 0 <= i < len(details)}
-        if beyond:
-            raise RuntimeAdapterError(f"runtime tflite: {model_path} has {len(details)} outputs, none at {beyond}")
-        self._outputs = {name: details[index] for name, index in outputs.items()}
+        names = {"logits": binding.logits, "maps": binding.maps, "embedding": binding.embedding}
+        try:
+            runner = self._interpreter.get_signature_runner(binding.signature or None)
+            self._input = runner.get_input_details()[binding.input]
+            details = runner.get_output_details()
+            self._outputs = {role: details[tensor] for role, tensor in names.items()}
+        except (KeyError, ValueError) as error:
+            raise RuntimeAdapterError(
+                f"runtime tflite: {model_path} has no tensor or signature {error}, which its manifest names; "
+                "install the model package again"
+            ) from None
 
     @property
     def name(self) -> str:
@@ -80,7 +90,9 @@ class TfliteRuntime:
         try:
             self._interpreter.set_tensor(self._input["index"], _quantise(view, self._input))
             self._interpreter.invoke()
-            return {n: _dequantise(self._interpreter.get_tensor(d["index"]), d) for n, d in self._outputs.items()}
+            return {
+                n: _dequantise(self._interpreter.get_tensor(d["index"]), d) for n, d in self._outputs.items()
+            }
         except (ValueError, RuntimeError) as error:
             raise RuntimeAdapterError(
                 f"{self._name} failed on an input of {view.shape} {view.dtype}: {str(error)[:200]}"

@@ -1,0 +1,314 @@
+"""The composition root: builds the appliance out of a configuration. The only module that imports adapters.
+
+Parts are built when they are first asked for, so that `diagnose` pays for neither the database nor the network. What
+cannot be built says so; nothing takes its place.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+from pikvani_contract.messages import CaseBody
+from pikvani_contract.model.manifest import Package, PackageError, load_package
+
+from pikvani_device import __version__
+from pikvani_device.config import Config
+from pikvani_device.diagnosis.photo import Photo, encode_for_keeping, photo_of_frame, read_photo
+from pikvani_device.diagnosis.pipeline import Pipeline
+from pikvani_device.diagnosis.result import Diagnosis
+from pikvani_device.errors import CameraError, DeviceError, ModelError, StoreError
+from pikvani_device.ports import Camera, RgbImage, Runtime
+
+if TYPE_CHECKING:
+    from pikvani_device.store import Store, StoredCase
+    from pikvani_device.sync.publisher import Publisher
+
+_OTHERS = 8
+
+
+def shipped_package() -> Path:
+    """Folder of the model package that came with the software: in the wheel, else in the checkout.
+
+    Raises:
+        ModelError: it is in neither.
+    """
+    here = Path(__file__).resolve().parent
+    places = (here / "packages" / "leaf", here.parents[1] / "models" / "packages" / "leaf")
+    for place in places:
+        if (place / "manifest.json").is_file():
+            return place
+    raise ModelError(
+        "no model package came with this installation: name one with --model or model.dir, or install again"
+    )
+
+
+def load_model(directory: str) -> Package:
+    """Read and verify the package in `directory`, or the shipped one for an empty string.
+
+    Raises:
+        ModelError: it is missing, changed, or does not fit its manifest or this software.
+    """
+    folder = Path(directory) if directory else shipped_package()
+    try:
+        package = load_package(folder)
+    except (PackageError, OSError) as error:
+        raise ModelError(f"model package: {error}") from None
+    needed = package.manifest.requires.app
+    if _numbers(needed) > _numbers(__version__):
+        raise ModelError(
+            f"model package {folder} needs software {needed} and this is {__version__}: update the software first"
+        )
+    return package
+
+
+def build_runtime(config: Config, package: Package) -> Runtime:
+    """Build the configured runtime with the package's model loaded.
+
+    Raises:
+        ModelError: the package has no model for it.
+        RuntimeAdapterError: it does not work on this machine.
+    """
+    settings = config.runtime
+    if settings.adapter == "fake":
+        from pikvani_device.adapters.runtime_fake import FakeRuntime
+
+        shapes = package.manifest.outputs
+        return FakeRuntime(
+            {
+                "logits": (1, shapes.classes),
+                "maps": (1, shapes.side, shapes.side, shapes.classes),
+                "embedding": (1, shapes.embedding),
+            }
+        )
+    try:
+        binding = package.manifest.binding(settings.adapter)
+    except PackageError as error:
+        raise ModelError(f"model package {package.folder}: {error}") from None
+    path = package.folder / binding.file
+    if settings.adapter == "onnx":
+        from pikvani_device.adapters.runtime_onnx import OnnxRuntime
+
+        return OnnxRuntime(path, binding, settings.threads, settings.providers)
+    from pikvani_device.adapters.runtime_tflite import TfliteRuntime
+
+    return TfliteRuntime(path, binding, settings.threads, settings.interpreter)
+
+
+def build_camera(config: Config) -> Camera:
+    """Build the configured camera.
+
+    Raises:
+        CameraError: none is configured, or it does not work.
+    """
+    settings = config.camera
+    if settings.adapter == "folder":
+        from pikvani_device.adapters.camera_folder import FolderCamera
+
+        return FolderCamera(Path(settings.path), _decode)
+    if settings.adapter == "v4l2":
+        from pikvani_device.adapters.camera_v4l2 import V4l2Camera
+
+        return V4l2Camera(settings.index, settings.width_px, settings.height_px, settings.timeout_s)
+    if settings.adapter == "picamera2":
+        from pikvani_device.adapters.camera_picamera2 import Picamera2Camera
+
+        return Picamera2Camera(settings.index, settings.width_px, settings.height_px, settings.timeout_s)
+    if settings.adapter == "drawn":
+        from pikvani_device.adapters.camera_drawn import DrawnCamera
+
+        return DrawnCamera(settings.seed)
+    raise CameraError("no camera is configured: set camera.adapter to folder, v4l2, picamera2 or drawn")
+
+
+class Device:
+    """One appliance. Safe to share between threads; the model looks at one case at a time.
+
+    Args:
+        config: what to build.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        # One core's worth of OpenCV: its own pool would fight the model's threads over two or four cores.
+        cv2.setNumThreads(1)
+        self._model_lock = threading.Lock()
+        self._build_lock = threading.RLock()
+
+    @cached_property
+    def package(self) -> Package:
+        """The model package, verified."""
+        return load_model(self.config.model.dir)
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """The model on its runtime."""
+        with self._build_lock:
+            return Pipeline(self.package.manifest, build_runtime(self.config, self.package))
+
+    @cached_property
+    def camera(self) -> Camera:
+        """The kiosk's camera."""
+        with self._build_lock:
+            return build_camera(self.config)
+
+    @property
+    def data_dir(self) -> Path:
+        """Where cases and photographs lie."""
+        return Path(self.config.device.data_dir)
+
+    @cached_property
+    def clock(self):  # noqa: ANN201 - the adapter's own type: `learn` is not part of the port
+        """The machine's clock, with what the centre last said of the time."""
+        from pikvani_device.adapters.clock_linux import LinuxClock
+
+        return LinuxClock()
+
+    @cached_property
+    def store(self) -> Store:
+        """The case store, opened and migrated."""
+        from pikvani_device.store import open_store
+
+        with self._build_lock:
+            try:
+                self.data_dir.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(
+                    f"{self.data_dir}: cannot be made ({error.strerror}); set device.data_dir to a writable place"
+                ) from None
+            return open_store(self.data_dir / "device.db", self.clock)
+
+    def diagnose(
+        self, files: Sequence[tuple[str, bytes]], crop: str | None = None
+    ) -> tuple[Diagnosis, list[Photo]]:
+        """Diagnose photographs given as `(name, bytes)`; see `Pipeline.read_and_diagnose`."""
+        with self._model_lock:
+            return self.pipeline.read_and_diagnose(files, crop)
+
+    def photograph(self) -> Photo:
+        """Take one photograph with the kiosk's camera.
+
+        Raises:
+            CameraError: there is no camera, or it failed.
+        """
+        return photo_of_frame(self.camera.capture(), f"camera {self.config.camera.adapter}")
+
+    def record(
+        self,
+        diagnosis: Diagnosis,
+        photos: Sequence[Photo],
+        crop: str | None = None,
+        channel: str = "cli",
+        locale: str | None = None,
+    ) -> StoredCase:
+        """Keep a case: photographs re-encoded and on the disk, then the record. Durable on return.
+
+        Raises:
+            StoreError: the disk is full or the store is damaged.
+        """
+        names = [self._keep(photo) for photo in photos]
+        body = case_body(diagnosis, len(photos), crop, channel, locale or self.config.device.locale)
+        return self.store.record_case(body, names)
+
+    def latest_cases(self, limit: int = 20) -> list[StoredCase]:
+        """What this device was last asked, newest first."""
+        return self.store.latest_cases(limit)
+
+    def build_publisher(self) -> Publisher:
+        """A publisher to the configured broker; `run` starts it.
+
+        Raises:
+            DeviceError: the link's files are missing or do not fit.
+        """
+        from pikvani_contract import topics
+
+        from pikvani_device.adapters.broker_paho import PahoBroker, TlsFiles
+        from pikvani_device.sync.publisher import Publisher, PublisherSettings, Running, offline_status
+
+        sync, device_id = self.config.sync, self.config.device.id
+        tls = TlsFiles(Path(sync.tls_ca), Path(sync.tls_cert), Path(sync.tls_key)) if sync.tls_ca else None
+        will = (topics.device(device_id, topics.UP_STATUS), offline_status())
+        broker = PahoBroker(sync.host, sync.port, device_id, will, tls, sync.keepalive_s)
+        settings = PublisherSettings(
+            batch_records=sync.max_batch_records,
+            batch_age_s=sync.max_batch_age_s,
+            receipt_timeout_s=sync.receipt_timeout_s,
+            in_flight_batches=sync.in_flight_batches,
+            monthly_budget_bytes=sync.monthly_budget_mb * 1_000_000,
+            reserve_percent=sync.reserve_percent,
+            max_outbox_bytes=self.config.store.max_mb * 1_000_000,
+        )
+
+        def running() -> Running:
+            manifest = self.package.manifest
+            return Running(__version__, f"{manifest.name}@{manifest.version}", self.config.runtime.adapter)
+
+        return Publisher(self.store, broker, self.clock, device_id, running, settings, self.clock.learn)
+
+    def close(self) -> None:
+        """Let everything go that was built. May be called twice."""
+        built = self.__dict__
+        for part in ("camera", "store"):
+            if part in built:
+                built.pop(part).close()
+        if "pipeline" in built:
+            built.pop("pipeline").runtime.close()
+
+    def _keep(self, photo: Photo) -> str:
+        name = f"{secrets.token_hex(8)}.jpg"
+        folder = self.data_dir / "photos"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / name).open("wb") as file:
+                file.write(encode_for_keeping(photo))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            (folder / name).unlink(missing_ok=True)
+            raise StoreError(
+                f"{folder}: the photograph cannot be kept ({error.strerror}); free some space on the disk"
+            ) from None
+        return name
+
+
+def case_body(diagnosis: Diagnosis, photos: int, crop: str | None, channel: str, locale: str) -> CaseBody:
+    """A diagnosis as the record that crosses the link."""
+    ranked = sorted(diagnosis.probabilities.items(), key=lambda item: -item[1])
+    others = [(label, _e4(p)) for label, p in ranked if label != diagnosis.condition]
+    best = diagnosis.best_quality
+    return CaseBody(
+        decision=diagnosis.decision,
+        reason=diagnosis.reason,
+        crop=crop or "",
+        condition=diagnosis.condition,
+        confidence=_e4(diagnosis.confidence),
+        others=others[:_OTHERS],
+        model=diagnosis.model,
+        runtime=diagnosis.runtime,
+        photos=photos,
+        latency_ms=round(diagnosis.latency_ms),
+        quality=[_e4(best.sharpness), _e4(best.brightness), _e4(best.leaf_share)],
+        channel=channel,
+        locale=locale,
+    )
+
+
+def _e4(share: float) -> int:
+    return min(10_000, max(0, round(share * 10_000)))
+
+
+def _decode(data: bytes, name: str) -> RgbImage:
+    return read_photo(data, name).pixels
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+__all__ = ["Device", "DeviceError", "build_camera", "build_runtime", "case_body", "load_model", "shipped_package"]

@@ -1,0 +1,99 @@
+"""One case from bytes to decision: decode, quality gate, model, decision.
+
+Views, fusion, confidence and thresholds are rules of the model package and live in `pikvani_contract.model`, so that
+what was evaluated is what runs; this module puts them in order around a runtime. It keeps nothing and is not
+thread-safe: the caller lets one case in at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from pikvani_contract.model.inference import look
+from pikvani_contract.model.manifest import Manifest, PackageError
+from pikvani_contract.model.posterior import decide
+
+from pikvani_device.diagnosis.photo import Photo, read_photo
+from pikvani_device.diagnosis.quality_gate import assess
+from pikvani_device.diagnosis.result import Decision, Diagnosis
+from pikvani_device.errors import ModelError
+from pikvani_device.ports import Runtime
+
+
+class Pipeline:
+    """Diagnoses cases with one model on one runtime.
+
+    Args:
+        manifest: of the model package.
+        runtime: with the package's model loaded.
+    """
+
+    def __init__(self, manifest: Manifest, runtime: Runtime) -> None:
+        self.manifest = manifest
+        self.runtime = runtime
+        self.model_version = f"{manifest.name}@{manifest.version}"
+
+    @property
+    def max_photos(self) -> int:
+        """Photographs one case may have."""
+        return self.manifest.decision.max_photos
+
+    def read_and_diagnose(
+        self, files: Sequence[tuple[str, bytes]], crop: str | None = None
+    ) -> tuple[Diagnosis, list[Photo]]:
+        """Diagnose photographs as they lie in files: `(name, bytes)` each.
+
+        Returns:
+            The diagnosis, and the decoded photographs for whoever keeps them.
+
+        Raises:
+            PhotoError: one of the files is no photograph.
+            ModelError: no photograph, too many, a crop the model does not know, or a model that does not fit.
+            RuntimeAdapterError: the runtime failed.
+        """
+        started_s = time.perf_counter()
+        photos = [read_photo(data, name) for name, data in files]
+        return self.diagnose(photos, crop, started_s), photos
+
+    def diagnose(
+        self, photos: Sequence[Photo], crop: str | None = None, started_s: float | None = None
+    ) -> Diagnosis:
+        """Diagnose decoded photographs of one plant.
+
+        Photographs the gate turned down do not count beside good ones. Where it turned down all of them the model
+        still looks, so that the record says what it saw, and the decision is to ask again.
+
+        Args:
+            photos: 1 to `max_photos`.
+            crop: the crop, where the farmer told it.
+            started_s: `time.perf_counter()` when the case began; now, if left out.
+
+        Raises:
+            ModelError: as `read_and_diagnose`.
+            RuntimeAdapterError: as `read_and_diagnose`.
+        """
+        started_s = time.perf_counter() if started_s is None else started_s
+        quality = tuple(assess(photo) for photo in photos)
+        good = [photo for photo, report in zip(photos, quality, strict=True) if report.accepted]
+        try:
+            evidence = [look(self.manifest, p.pixels, self.runtime.invoke, crop) for p in good or photos]
+            said = decide(self.manifest, evidence, crop)
+        except PackageError as error:
+            raise ModelError(str(error)) from None
+        decision: Decision = said.decision
+        reason = "" if decision == "answer" else said.reason
+        if not good:
+            decision, reason = "more", quality[0].reason
+        return Diagnosis(
+            decision=decision,
+            reason=reason,
+            crop=said.crop,
+            condition=said.label,
+            confidence=said.confidence,
+            probabilities=said.probabilities,
+            latency_ms=(time.perf_counter() - started_s) * 1000,
+            model=self.model_version,
+            runtime=self.runtime.name,
+            quality=quality,
+        )

@@ -1,0 +1,45 @@
+"""What a diagnosis is, once photographs, gate and model have spoken. Data only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pikvani_device.diagnosis.quality_gate import QualityReport
+
+Decision = Literal["answer", "more", "refuse"]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What the appliance says about one case.
+
+    Attributes:
+        decision: answer, ask for another photograph, or refuse and refer.
+        reason: empty for an answer; else the model's reason (`unsure`, `not_a_leaf`, `unknown_plant`,
+            `other_crop`) or the quality gate's (`blurred`, `too_dark` ...).
+        crop: of the best condition.
+        condition: best `crop/condition`, also when refused.
+        confidence: calibrated probability that `condition` is right, 0 to 1.
+        probabilities: posterior over the conditions, within the crop where it was given; sums to 1.
+        latency_ms: from the bytes to the decision.
+        model: `name@version` of the package.
+        runtime: what ran it.
+        quality: one report a photograph, in the order given.
+    """
+
+    decision: Decision
+    reason: str
+    crop: str
+    condition: str
+    confidence: float
+    probabilities: dict[str, float]
+    latency_ms: float
+    model: str
+    runtime: str
+    quality: tuple[QualityReport, ...]
+
+    @property
+    def best_quality(self) -> QualityReport:
+        """The report of the sharpest photograph that was accepted, else of the sharpest."""
+        return max(self.quality, key=lambda report: (report.accepted, report.sharpness))

@@ -1,0 +1,76 @@
+"""Runs the appliance's long-lived parts in one process: pages on threads of waitress, the link on one of its own."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+
+from pikvani_device.app import Device
+from pikvani_device.errors import DeviceError
+
+log = logging.getLogger(__name__)
+
+
+def serve(device: Device, web: bool, sync: bool, say: Callable[[str], None]) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Args:
+        device: what to run; the caller closes it.
+        web: serve the pages.
+        sync: drain the outbox to the centre, if the configuration lets it.
+        say: told one line when everything is up.
+
+    Raises:
+        DeviceError: the address is taken, the model does not load, or the link's files do not fit.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    server = _web_server(device) if web else None
+    link = None
+    if sync and device.config.sync.enabled:
+        link = threading.Thread(target=_drain, args=(device.build_publisher(), stop), name="sync")
+        link.start()
+    if server:
+        threading.Thread(target=server.run, name="web", daemon=True).start()
+        say(f"pages: http://{device.config.web.host}:{device.config.web.port}/")
+    if link:
+        say(f"link: {device.config.sync.host}:{device.config.sync.port}")
+    stop.wait()
+    if server:
+        server.close()
+    if link:
+        link.join()
+
+
+def _web_server(device: Device):  # noqa: ANN202 - waitress has no types
+    from waitress import create_server
+
+    from pikvani_device.web import create_app
+
+    settings = device.config.web
+    device.pipeline.runtime  # noqa: B018 - a model that does not load must be known before the page is promised
+    try:
+        return create_server(
+            create_app(device),
+            host=settings.host,
+            port=settings.port,
+            threads=settings.threads,
+            max_request_body_size=160 * 2**20,
+            ident="pikvani",
+        )
+    except OSError as error:
+        raise DeviceError(
+            f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); change web.host or web.port"
+        ) from None
+
+
+def _drain(publisher, stop: threading.Event) -> None:  # noqa: ANN001
+    try:
+        publisher.run(stop)
+    except Exception:
+        # Without its link the appliance still answers; systemd restarts a process, not a thread.
+        log.exception("the link to the centre stopped")
+        stop.set()
