@@ -55,9 +55,7 @@ def get(url: str) -> dict:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "photos", nargs="*", type=Path, help="photographs of leaves; without any, drawn leaves"
-    )
+    parser.add_argument("photos", nargs="*", type=Path, help="photographs of leaves; without any, drawn leaves")
     parser.add_argument("--once", action="store_true", help="stop when every case is at the centre")
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
     options = parser.parse_args()
@@ -133,13 +131,9 @@ def run(options: argparse.Namespace, folder: Path, processes: list[subprocess.Po
     for case in cases:
         place = "at the centre" if case.get("case_id") and outcome["lost"] == 0 else "not sent"
         drawn = "" if options.photos else " (drawn)"
-        answer = (
-            case["condition"] if case["decision"] == "answer" else f"{case['decision']}: {case['reason']}"
-        )
+        answer = case["condition"] if case["decision"] == "answer" else f"{case['decision']}: {case['reason']}"
         confidence = f"{case['confidence']:.2f}" if case["confidence"] is not None else "-"
-        print(
-            f"{Path(case['photo']).name}{drawn}: {answer}, {confidence}, {case['latency_ms']:.0f} ms, {place}"
-        )
+        print(f"{Path(case['photo']).name}{drawn}: {answer}, {confidence}, {case['latency_ms']:.0f} ms, {place}")
     print(f"device pages: {pages['web']}")
     print(f"centre pages: {centre['web']}")
     if not options.once:

@@ -59,6 +59,8 @@ def drawn_jpeg(seed: int) -> bytes:
     return encoded.tobytes()
 
 
-def _line(canvas: np.ndarray, start: np.ndarray, end: np.ndarray, colour: tuple[float, ...], width_px: int) -> None:
+def _line(
+    canvas: np.ndarray, start: np.ndarray, end: np.ndarray, colour: tuple[float, ...], width_px: int
+) -> None:
     points = [(round(float(p[0])), round(float(p[1]))) for p in (start, end)]
     cv2.line(canvas, points[0], points[1], colour, width_px, cv2.LINE_AA)

@@ -56,9 +56,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeBroker]
 def test_given_a_subscription_then_what_another_publishes_arrives_whole(make: MakeBroker) -> None:
     got: list[tuple[str, bytes]] = []
     listener, speaker = make("listener"), make("speaker")
-    listener.start(
-        ("pikvani/v1/d/village-7/down/receipt",), lambda topic, payload: got.append((topic, payload))
-    )
+    listener.start(("pikvani/v1/d/village-7/down/receipt",), lambda topic, payload: got.append((topic, payload)))
     speaker.start((), lambda topic, payload: None)
     assert until(lambda: listener.connected and speaker.connected, 60)
     payload = bytes(range(256)) * 400

@@ -36,9 +36,7 @@ def test_given_intervals_in_any_order_then_the_set_is_their_union_in_normal_form
         expected |= set(range(first, first + length + 1))
     assert {n for a, b in found.intervals() for n in range(a, b + 1)} == expected
     assert SequenceSet(found.intervals()) == found
-    assert all(
-        b1 + 1 < a2 for (_, b1), (a2, _) in zip(found.intervals(), found.intervals()[1:], strict=False)
-    )
+    assert all(b1 + 1 < a2 for (_, b1), (a2, _) in zip(found.intervals(), found.intervals()[1:], strict=False))
 
 
 @given(numbers, st.integers(0, 5))

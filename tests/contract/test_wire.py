@@ -37,9 +37,7 @@ def test_given_any_bytes_then_only_a_wire_error_comes_out(payload: bytes) -> Non
 
 
 @given(st.integers(0, 500), st.integers(0, 5_000), st.integers(0, 255))
-def test_given_one_byte_changed_then_it_is_a_message_or_a_wire_error(
-    seed: int, where: int, value: int
-) -> None:
+def test_given_one_byte_changed_then_it_is_a_message_or_a_wire_error(seed: int, where: int, value: int) -> None:
     payload = bytearray(wire.pack(samples.case_batch(random.Random(seed), 3)))
     payload[where % len(payload)] = value
     try:

@@ -23,9 +23,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_until_ready(
-    command: list[str], env: dict[str, str] | None = None
-) -> tuple[subprocess.Popen[str], dict]:
+def start_until_ready(command: list[str], env: dict[str, str] | None = None) -> tuple[subprocess.Popen[str], dict]:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **(env or {})})
     assert process.stdout is not None
     for line in process.stdout:
@@ -70,9 +68,7 @@ def test_given_a_server_killed_again_and_again_then_every_case_is_at_the_centre_
     processes = [broker, device, server]
     rng = random.Random(7)
     try:
-        store = open_store(
-            next((tmp_path / "device").rglob("*.sqlite3")), ManualClock(boot_id="a-second-writer")
-        )
+        store = open_store(next((tmp_path / "device").rglob("*.sqlite3")), ManualClock(boot_id="a-second-writer"))
         recorded: list[str] = []
         for kill in range(4):
             for _ in range(CASES // 4):

@@ -47,7 +47,12 @@ class V4l2Camera:
     """
 
     def __init__(
-        self, index: int, width_px: int = 1_280, height_px: int = 960, timeout_s: float = 10.0, open_source=open_v4l2
+        self,
+        index: int,
+        width_px: int = 1_280,
+        height_px: int = 960,
+        timeout_s: float = 10.0,
+        open_source=open_v4l2,
     ) -> None:
         self._device = f"/dev/video{index}"
         self._timeout_s = timeout_s
@@ -100,7 +105,9 @@ class V4l2Camera:
                     self._frames.put(f"camera {self._device} gave no picture; check its cable and power")
                     return
                 self._frames.put(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False))
-        except Exception as error:  # the driver's own errors come in many classes; none may end the thread unheard
+        except (
+            Exception
+        ) as error:  # the driver's own errors come in many classes; none may end the thread unheard
             self._frames.put(f"camera {self._device} failed: {error}; check its cable and power")
         finally:
             source.release()

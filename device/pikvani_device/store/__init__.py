@@ -3,6 +3,7 @@
 `open_store` is the way in. Nothing here knows MQTT; `sync` drains what lies in the outbox.
 """
 
-from pikvani_device.store.database import Store, StoredCase, open_store
+from pikvani_device.store.database import Store, open_store
+from pikvani_device.store.keys import StoredCase
 
 __all__ = ["Store", "StoredCase", "open_store"]

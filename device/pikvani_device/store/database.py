@@ -12,7 +12,6 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,48 +22,22 @@ from pikvani_contract.clock import Clock
 from pikvani_contract.messages import Body, CaseBody, Lane, LaneDepth, Receipt, Record
 from pikvani_contract.wire import pack_body
 from pikvani_device.errors import StoreError
+from pikvani_device.store.keys import (
+    LANES,
+    SEQ_BITS,
+    SEQ_MASK,
+    StoredCase,
+    WaitingOutbox,
+    case_id,
+    committed,
+    span,
+)
 from pikvani_device.store.schema import migrations
 
 _LOCK_WAIT_S = 10
 _KIND_LANES = {"case": Lane.RESULT, "alarm": Lane.ALARM, "sketch": Lane.SKETCH, "block": Lane.BULK}
 _SHED_ORDER = (Lane.BULK, Lane.SKETCH)
 _decode_case = msgspec.msgpack.Decoder(CaseBody)
-
-
-@dataclass(frozen=True)
-class StoredCase:
-    """A case as this device remembers it.
-
-    Attributes:
-        case_id: unique over all devices: the outbox id in hex, a hyphen, the sequence.
-        wall_ms: UTC milliseconds when it was recorded, as the device believed.
-        body: what was asked and answered.
-        photo_names: file names under the photo folder.
-        synced: whether the centre has said that it is committed there.
-    """
-
-    case_id: str
-    wall_ms: int
-    body: CaseBody
-    photo_names: tuple[str, ...]
-    synced: bool
-
-
-@dataclass(frozen=True)
-class WaitingOutbox:
-    """An outbox that still holds records.
-
-    Attributes:
-        outbox: its id.
-        lane: whose turn it is.
-        boots_ago: 0 when its monotonic times are of this boot.
-        oldest: the lowest sequence it holds.
-    """
-
-    outbox: bytes
-    lane: Lane
-    boots_ago: int
-    oldest: int
 
 
 def open_store(path: Path, clock: Clock) -> Store:
@@ -75,9 +48,7 @@ def open_store(path: Path, clock: Clock) -> Store:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(
-            path, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False
-        )
+        connection = sqlite3.connect(path, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA journal_size_limit=4194304")
@@ -89,9 +60,7 @@ def open_store(path: Path, clock: Clock) -> Store:
         migrations.apply(Database(connection))
         return Store(path, connection, clock)
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(
-            f"case store {path} cannot be opened: {error}; check the disk and the file"
-        ) from error
+        raise StoreError(f"case store {path} cannot be opened: {error}; check the disk and the file") from error
 
 
 class Store:
@@ -123,13 +92,13 @@ class Store:
         encoded = pack_body(body)
         with self._transaction("record a case in"):
             moment = self._clock.now()
-            outbox, seq = self._append("case", encoded)
+            key, outbox, seq = self._append("case", encoded)
             self._db.execute(
-                "INSERT INTO cases (outbox, seq, wall_ms, trust, body, photo_names) VALUES (?, ?, ?, ?, ?, ?)",
-                (outbox, seq, moment.wall_ms, int(moment.trust), encoded, json.dumps(list(photo_names))),
+                "INSERT INTO cases (id, wall_ms, trust, body, photo_names) VALUES (?, ?, ?, ?, ?)",
+                (key, moment.wall_ms, int(moment.trust), encoded, json.dumps(list(photo_names))),
             )
         self.changed.set()
-        return StoredCase(_case_id(outbox, seq), moment.wall_ms, body, tuple(photo_names), synced=False)
+        return StoredCase(case_id(outbox, seq), moment.wall_ms, body, tuple(photo_names), synced=False)
 
     def enqueue(self, kind: str, body: Body) -> tuple[bytes, int]:
         """Queue a record that is not a case: an alarm, a sketch, a block of a thumbnail.
@@ -141,43 +110,48 @@ class Store:
             StoreError: it could not be made durable.
         """
         with self._transaction(f"queue a {kind} in"):
-            placed = self._append(kind, pack_body(body))
+            _, outbox, seq = self._append(kind, pack_body(body))
         self.changed.set()
-        return placed
+        return outbox, seq
 
-    def _append(self, kind: str, encoded: bytes) -> tuple[bytes, int]:
-        lane = _KIND_LANES[kind]
+    def _append(self, kind: str, encoded: bytes) -> tuple[int, bytes, int]:
         moment = self._clock.now()
-        row = self._db.execute(
-            "UPDATE outboxes SET next_seq = next_seq + 1 WHERE boot = ? AND lane = ? RETURNING outbox, next_seq - 1",
-            (self._boot, int(lane)),
-        ).fetchone()
+        stream = self._boot * LANES + int(_KIND_LANES[kind])
+        row = self._db.execute("SELECT outbox, highest FROM outboxes WHERE stream = ?", (stream,)).fetchone()
         if row is None:
-            row = (os.urandom(8), 1)
-            self._db.execute("INSERT INTO outboxes VALUES (?, ?, ?, 2)", (row[0], self._boot, int(lane)))
+            row = (os.urandom(8), 0)
+            self._db.execute("INSERT INTO outboxes VALUES (?, ?, 0)", (stream, row[0]))
+        outbox, left = row
+        last = self._db.execute("SELECT MAX(id) FROM outbox WHERE id BETWEEN ? AND ?", span(stream)).fetchone()[0]
+        key = max((stream << SEQ_BITS) + left, last or 0) + 1
         self._db.execute(
-            "INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (row[0], row[1], int(lane), kind, moment.mono_ms, moment.offset_ms, int(moment.trust), encoded),
+            "INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?)",
+            (key, kind, moment.mono_ms, moment.offset_ms, int(moment.trust), encoded),
         )
-        return row[0], row[1]
+        return key, outbox, key & SEQ_MASK
 
     # -- draining -----------------------------------------------------------------------------------------
 
     def waiting(self) -> list[WaitingOutbox]:
         """The outboxes that hold records, in the order they shall be drained: lane, then oldest boot."""
         rows = self._read(
-            """SELECT outbox, lane, ? - boot, (SELECT MIN(seq) FROM outbox r WHERE r.outbox = o.outbox) AS oldest
-               FROM outboxes o WHERE oldest IS NOT NULL ORDER BY lane, boot""",
-            (self._boot,),
+            """SELECT outbox, stream,
+                   (SELECT MIN(id) FROM outbox r WHERE r.id BETWEEN stream << 40 AND (stream << 40) + ?) AS oldest
+               FROM outboxes WHERE oldest IS NOT NULL ORDER BY stream % 16, stream""",
+            (SEQ_MASK,),
         )
-        return [WaitingOutbox(outbox, Lane(lane), ago, oldest) for outbox, lane, ago, oldest in rows]
+        return [
+            WaitingOutbox(outbox, Lane(stream % LANES), self._boot - stream // LANES, oldest & SEQ_MASK, stream)
+            for outbox, stream, oldest in rows
+        ]
 
-    def records_after(self, outbox: bytes, seq: int, limit: int) -> list[Record]:
+    def records_after(self, waiting: WaitingOutbox, seq: int, limit: int) -> list[Record]:
         """At most `limit` records of an outbox with a sequence over `seq`, ascending."""
+        first, last = span(waiting.stream)
         rows = self._read(
-            """SELECT seq, mono_ms, offset_ms, trust, kind, body FROM outbox
-               WHERE outbox = ? AND seq > ? ORDER BY seq LIMIT ?""",
-            (outbox, seq, limit),
+            """SELECT id & ?, mono_ms, offset_ms, trust, kind, body FROM outbox
+               WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?""",
+            (SEQ_MASK, first + seq + 1, last, limit),
         )
         return [
             Record(seq, mono_ms, offset_ms, trust, kind, msgspec.Raw(body))
@@ -193,35 +167,45 @@ class Store:
         Raises:
             StoreError: the deletion could not be made durable.
         """
-        start, removed = 1, 0
+        removed = 0
         now_ms = self._clock.now().wall_ms
         with self._transaction("apply a receipt in"):
-            for gap_first, gap_last in [*receipt.gaps, (receipt.upto + 1, receipt.upto + 1)]:
-                if start < gap_first:
-                    span = (receipt.outbox, start, gap_first - 1)
-                    deleted = self._db.execute(
-                        "DELETE FROM outbox WHERE outbox = ? AND seq BETWEEN ? AND ?", span
-                    ).rowcount
-                    if deleted:
-                        removed += deleted
-                        self._db.execute(
-                            "UPDATE cases SET synced_ms = ? WHERE outbox = ? AND seq BETWEEN ? AND ?",
-                            (now_ms, *span),
-                        )
-                start = gap_last + 1
+            row = self._db.execute("SELECT stream FROM outboxes WHERE outbox = ?", (receipt.outbox,)).fetchone()
+            if row is None:
+                return 0
+            base = row[0] << SEQ_BITS
+            for first, last in committed(receipt):
+                removed += self._remove(row[0], base + first, base + last)
+                self._db.execute(
+                    "UPDATE cases SET synced_ms = ? WHERE id BETWEEN ? AND ? AND synced_ms IS NULL",
+                    (now_ms, base + first, base + last),
+                )
         return removed
+
+    def _remove(self, stream: int, first: int, last: int) -> int:
+        found = self._db.execute("SELECT MAX(id), COUNT(*) FROM outbox WHERE id BETWEEN ? AND ?", (first, last))
+        highest, count = found.fetchone()
+        if count:
+            self._db.execute("DELETE FROM outbox WHERE id BETWEEN ? AND ?", (first, last))
+            self._db.execute(
+                "UPDATE outboxes SET highest = MAX(highest, ?) WHERE stream = ?",
+                (highest & SEQ_MASK, stream),
+            )
+        return int(count)
 
     # -- looking ------------------------------------------------------------------------------------------
 
     def latest_cases(self, limit: int) -> list[StoredCase]:
         """The last `limit` cases, newest first."""
         rows = self._read(
-            "SELECT outbox, seq, wall_ms, body, photo_names, synced_ms FROM cases ORDER BY id DESC LIMIT ?",
-            (limit,),
+            """SELECT o.outbox, c.id & ?, wall_ms, body, photo_names, synced_ms
+               FROM (SELECT * FROM cases ORDER BY id DESC LIMIT ?) c JOIN outboxes o ON o.stream = c.id >> 40
+               ORDER BY c.id DESC""",
+            (SEQ_MASK, limit),
         )
         return [
             StoredCase(
-                _case_id(o, s),
+                case_id(o, s),
                 wall_ms,
                 _decode_case.decode(body),
                 tuple(json.loads(names)),
@@ -234,7 +218,7 @@ class Store:
         """What waits and what was shed, a row for every lane that ever held anything."""
         waiting = dict.fromkeys(Lane, (0, 0))
         for lane, records, size in self._read(
-            "SELECT lane, COUNT(*), SUM(LENGTH(body)) FROM outbox GROUP BY lane"
+            "SELECT (id >> 40) % 16 AS lane, COUNT(*), SUM(LENGTH(body)) FROM outbox GROUP BY lane"
         ):
             waiting[Lane(lane)] = (records, size)
         shed = {Lane(lane): (r, b) for lane, r, b in self._read("SELECT lane, records, bytes FROM shed")}
@@ -264,25 +248,25 @@ class Store:
                 if over <= 0:
                     break
                 over -= self._shed_lane(lane, over)
-        return max(0, total - max_bytes - over)
+        shed: int = max(0, total - max_bytes - over)
+        return shed
 
     def _shed_lane(self, lane: Lane, over: int) -> int:
         rows = self._db.execute(
-            """SELECT r.outbox, r.seq, LENGTH(r.body) FROM outbox r JOIN outboxes o USING (outbox)
-               WHERE r.lane = ? ORDER BY o.boot, r.seq""",
-            (int(lane),),
+            "SELECT id, LENGTH(body) FROM outbox WHERE (id >> 40) % 16 = ? ORDER BY id", (int(lane),)
         )
         doomed, freed = [], 0
-        for outbox, seq, size in rows:
+        for key, size in rows:
             if freed >= over:
                 break
-            doomed.append((outbox, seq))
+            doomed.append(key)
             freed += size
+        for key in doomed:
+            self._remove(key >> SEQ_BITS, key, key)
         if doomed:
-            self._db.executemany("DELETE FROM outbox WHERE outbox = ? AND seq = ?", doomed)
             self._db.execute(
-                """INSERT INTO shed VALUES (?, ?, ?)
-                   ON CONFLICT (lane) DO UPDATE SET records = records + excluded.records, bytes = bytes + excluded.bytes""",
+                """INSERT INTO shed VALUES (?, ?, ?) ON CONFLICT (lane)
+                   DO UPDATE SET records = records + excluded.records, bytes = bytes + excluded.bytes""",
                 (int(lane), len(doomed), freed),
             )
         return freed
@@ -317,16 +301,16 @@ class Store:
         boot_id = self._clock.now().boot_id
         last = self._db.execute("SELECT boot, boot_id FROM boots ORDER BY boot DESC LIMIT 1").fetchone()
         if last is not None and last[1] == boot_id:
-            return int(last[0])
-        # Outboxes of earlier boots that are drained will never be used again.
-        self._db.execute("DELETE FROM outboxes WHERE outbox NOT IN (SELECT DISTINCT outbox FROM outbox)")
+            found: int = last[0]
+            return found
+        # An outbox of an earlier boot that is drained, and whose cases are forgotten, will never be named again.
         self._db.execute(
-            "DELETE FROM boots WHERE boot NOT IN (SELECT boot FROM outboxes) AND boot < ?",
-            (last[0] if last else 0,),
+            """DELETE FROM outboxes WHERE NOT EXISTS (SELECT 1 FROM outbox r WHERE r.id >> 40 = stream)
+               AND NOT EXISTS (SELECT 1 FROM cases c WHERE c.id >> 40 = stream)"""
         )
         boot = last[0] + 1 if last else 1
         self._db.execute("INSERT INTO boots VALUES (?, ?)", (boot, boot_id))
-        return int(boot)
+        return boot
 
     def _read(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with self._lock:
@@ -350,7 +334,3 @@ class Store:
                         f"cannot {doing} case store {self.path}: {error}; free disk space or replace the card"
                     ) from error
                 raise
-
-
-def _case_id(outbox: bytes, seq: int) -> str:
-    return f"{outbox.hex()}-{seq}"

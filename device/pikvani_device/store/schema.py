@@ -16,42 +16,35 @@ def cases_and_outbox(db: Database) -> None:
         )"""
     )
     # One outbox a boot and lane: a database restored from an old copy opens new ones, so no sequence number
-    # can ever name two different records at the centre.
+    # can ever name two different records at the centre. `stream` is boot * 16 + lane; `highest` is the highest
+    # sequence that ever left the outbox, so that a number is not given twice when the outbox is empty.
     db.conn.execute(
         """CREATE TABLE outboxes (
-            outbox BLOB PRIMARY KEY,
-            boot INTEGER NOT NULL REFERENCES boots(boot),
-            lane INTEGER NOT NULL,
-            next_seq INTEGER NOT NULL,
-            UNIQUE (boot, lane)
-        ) WITHOUT ROWID"""
+            stream INTEGER PRIMARY KEY,
+            outbox BLOB NOT NULL UNIQUE,
+            highest INTEGER NOT NULL
+        )"""
     )
+    # The keys of both tables are stream * 2^40 + sequence: one integer orders by boot, lane and sequence, and a
+    # case costs the card two pages a commit, no index among them.
     db.conn.execute(
         """CREATE TABLE outbox (
-            outbox BLOB NOT NULL,
-            seq INTEGER NOT NULL,
-            lane INTEGER NOT NULL,
+            id INTEGER PRIMARY KEY,
             kind TEXT NOT NULL,
             mono_ms INTEGER NOT NULL,
             offset_ms INTEGER NOT NULL,
             trust INTEGER NOT NULL,
-            body BLOB NOT NULL,
-            PRIMARY KEY (outbox, seq)
-        ) WITHOUT ROWID"""
+            body BLOB NOT NULL
+        )"""
     )
     db.conn.execute(
         """CREATE TABLE cases (
             id INTEGER PRIMARY KEY,
-            outbox BLOB NOT NULL,
-            seq INTEGER NOT NULL,
             wall_ms INTEGER NOT NULL,
             trust INTEGER NOT NULL,
             body BLOB NOT NULL,
             photo_names TEXT NOT NULL,
-            synced_ms INTEGER,
-            UNIQUE (outbox, seq)
+            synced_ms INTEGER
         )"""
     )
-    db.conn.execute(
-        "CREATE TABLE shed (lane INTEGER PRIMARY KEY, records INTEGER NOT NULL, bytes INTEGER NOT NULL)"
-    )
+    db.conn.execute("CREATE TABLE shed (lane INTEGER PRIMARY KEY, records INTEGER NOT NULL, bytes INTEGER NOT NULL)")

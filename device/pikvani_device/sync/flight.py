@@ -82,11 +82,7 @@ class Flight:
         Returns:
             How many batches were given up.
         """
-        late = {
-            lease.outbox
-            for lease in self._leases
-            if now_ms - lease.sent_ms >= self._patience_ms(lease.attempt)
-        }
+        late = {lease.outbox for lease in self._leases if now_ms - lease.sent_ms >= self._patience_ms(lease.attempt)}
         before = len(self._leases)
         for outbox in late:
             self._attempts[outbox] = max(lease.attempt for lease in self._leases if lease.outbox == outbox)

@@ -22,7 +22,7 @@ from pikvani_contract.wire import MAX_PAYLOAD_BYTES, pack, unpack
 from pikvani_device.errors import StoreError
 from pikvani_device.ports import Broker
 from pikvani_device.store import Store
-from pikvani_device.store.database import WaitingOutbox
+from pikvani_device.store.keys import WaitingOutbox
 from pikvani_device.sync.budget import Budget, Usage
 from pikvani_device.sync.flight import Flight
 
@@ -187,7 +187,7 @@ class Publisher:
         for waiting in self._store.waiting():
             while not self._flight.full and (room := self._room(waiting.lane)) > 0:
                 after = self._flight.next_after(waiting.outbox)
-                records = self._store.records_after(waiting.outbox, after, self._batch_limit())
+                records = self._store.records_after(waiting, after, self._batch_limit())
                 records = _fitting(records, room)
                 if not records:
                     break

@@ -48,7 +48,7 @@ def test_given_a_receipt_with_gaps_then_what_is_missing_stays(store: Store) -> N
         store.record_case(case_body(RNG))
     (waiting,) = store.waiting()
     assert store.apply_receipt(receipt(waiting.outbox, 8, [(1, 1), (4, 5)])) == 5
-    assert [r.seq for r in store.records_after(waiting.outbox, 0, 99)] == [1, 4, 5, 9]
+    assert [r.seq for r in store.records_after(waiting, 0, 99)] == [1, 4, 5, 9]
     assert store.waiting()[0].oldest == 1
 
 
@@ -93,9 +93,7 @@ def test_given_a_database_restored_from_an_old_copy_then_no_sequence_is_used_twi
 def test_given_a_full_queue_then_notes_go_before_sketches_and_cases_never(store: Store) -> None:
     store.record_case(case_body(RNG))
     for n in range(5):
-        store.enqueue(
-            "block", BlockBody(b"12345678", 1, "thumbnail", bytes(32), 5_000, n * 1_000, bytes(1_000))
-        )
+        store.enqueue("block", BlockBody(b"12345678", 1, "thumbnail", bytes(32), 5_000, n * 1_000, bytes(1_000)))
         store.enqueue("sketch", SketchBody("leaf@1", "2026-11-23", n, bytes(100)))
     shed = store.shed(2_500)
     depths = {Lane(d.lane): d for d in store.depths()}
@@ -120,7 +118,7 @@ def test_given_old_synced_cases_then_only_they_are_forgotten(store: Store, clock
 def test_given_a_clock_of_1970_then_cases_are_kept_and_say_so(tmp_path: Path) -> None:
     store = open_store(tmp_path / "d.sqlite3", ManualClock(wall_ms=12_345, trust=ClockTrust.UNTRUSTED))
     store.record_case(case_body(RNG))
-    (record,) = store.records_after(store.waiting()[0].outbox, 0, 9)
+    (record,) = store.records_after(store.waiting()[0], 0, 9)
     assert record.trust == ClockTrust.UNTRUSTED
 
 
@@ -137,7 +135,7 @@ def test_given_a_full_disk_then_the_case_is_refused_whole_and_the_store_goes_on(
             store.record_case(case_body(RNG))
     kept = len(store.latest_cases(100_000))
     (waiting,) = store.waiting()
-    assert len(store.records_after(waiting.outbox, 0, 100_000)) == kept > 0
+    assert len(store.records_after(waiting, 0, 100_000)) == kept > 0
     store._db.execute("PRAGMA max_page_count = 100000")
     store.record_case(case_body(RNG))
     assert len(store.latest_cases(100_000)) == kept + 1
@@ -166,4 +164,4 @@ def test_given_a_process_killed_while_recording_then_every_case_it_reported_is_t
     store = open_store(path, ManualClock())
     assert set(reported) <= {case.case_id for case in store.latest_cases(100_000)}
     (waiting,) = store.waiting()
-    assert len(store.records_after(waiting.outbox, 0, 100_000)) == len(store.latest_cases(100_000))
+    assert len(store.records_after(waiting, 0, 100_000)) == len(store.latest_cases(100_000))

@@ -129,14 +129,10 @@ def test_given_a_thumbnail_queued_first_then_results_still_go_first(world: World
 
 
 def test_given_the_budget_is_spent_to_the_reserve_then_only_results_go(tmp_path: Path) -> None:
-    world = World(
-        tmp_path, PublisherSettings(batch_records=1, monthly_budget_bytes=3_000, reserve_percent=50)
-    )
+    world = World(tmp_path, PublisherSettings(batch_records=1, monthly_budget_bytes=3_000, reserve_percent=50))
     world.steps(1)
     for n in range(8):
-        world.store.enqueue(
-            "block", BlockBody(b"12345678", 1, "thumbnail", bytes(32), 9_999, n, random.randbytes(400))
-        )
+        world.store.enqueue("block", BlockBody(b"12345678", 1, "thumbnail", bytes(32), 9_999, n, random.randbytes(400)))
     world.steps(80)
     assert any(w.lane == Lane.BULK for w in world.store.waiting())
     world.record(1)
