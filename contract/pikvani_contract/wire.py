@@ -70,7 +70,7 @@ def pack(message: Batch | Receipt | Status) -> bytes:
     payload = bytes([ZSTD_DICTIONARY_1]) + packed if len(packed) < len(plain) else bytes([PLAIN]) + plain
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise WireError(
-            f"{type(message).__name__} of {len(payload)} bytes is over the {MAX_PAYLOAD_BYTES} allowed: send less at once"
+            f"{type(message).__name__} of {len(payload)} bytes is over {MAX_PAYLOAD_BYTES}: send less at once"
         )
     return payload
 

@@ -68,7 +68,7 @@ def test_given_a_server_killed_again_and_again_then_every_case_is_at_the_centre_
     processes = [broker, device, server]
     rng = random.Random(7)
     try:
-        store = open_store(next((tmp_path / "device").rglob("*.sqlite3")), ManualClock(boot_id="a-second-writer"))
+        store = open_store(next((tmp_path / "device").rglob("*.sqlite3")), LinuxClock())
         recorded: list[str] = []
         for kill in range(4):
             for _ in range(CASES // 4):
