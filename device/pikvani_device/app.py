@@ -12,18 +12,18 @@ import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
-from pikvani_contract.messages import CaseBody
-from pikvani_contract.model.manifest import Package, PackageError, load_package
 
+from pikvani_contract.messages import CaseBody, Lane, LaneDepth
+from pikvani_contract.model.manifest import Package, PackageError, load_package
 from pikvani_device import __version__
 from pikvani_device.config import Config
 from pikvani_device.diagnosis.photo import Photo, encode_for_keeping, photo_of_frame, read_photo
 from pikvani_device.diagnosis.pipeline import Pipeline
 from pikvani_device.diagnosis.result import Diagnosis
-from pikvani_device.errors import CameraError, DeviceError, ModelError, StoreError
+from pikvani_device.errors import CameraError, ModelError, StoreError
 from pikvani_device.ports import Camera, RgbImage, Runtime
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class Device:
         return Path(self.config.device.data_dir)
 
     @cached_property
-    def clock(self):  # noqa: ANN201 - the adapter's own type: `learn` is not part of the port
+    def clock(self):
         """The machine's clock, with what the centre last said of the time."""
         from pikvani_device.adapters.clock_linux import LinuxClock
 
@@ -182,11 +182,9 @@ class Device:
                 raise StoreError(
                     f"{self.data_dir}: cannot be made ({error.strerror}); set device.data_dir to a writable place"
                 ) from None
-            return open_store(self.data_dir / "device.db", self.clock)
+            return open_store(self.data_dir / "device.sqlite3", self.clock)
 
-    def diagnose(
-        self, files: Sequence[tuple[str, bytes]], crop: str | None = None
-    ) -> tuple[Diagnosis, list[Photo]]:
+    def diagnose(self, files: Sequence[tuple[str, bytes]], crop: str | None = None) -> tuple[Diagnosis, list[Photo]]:
         """Diagnose photographs given as `(name, bytes)`; see `Pipeline.read_and_diagnose`."""
         with self._model_lock:
             return self.pipeline.read_and_diagnose(files, crop)
@@ -220,6 +218,25 @@ class Device:
         """What this device was last asked, newest first."""
         return self.store.latest_cases(limit)
 
+    def status(self) -> dict[str, Any]:
+        """How this device is, as JSON can carry it.
+
+        Raises:
+            DeviceError: the model or the store cannot be opened.
+        """
+        manifest = self.package.manifest
+        lanes = [_lane(depth) for depth in self.store.depths()]
+        latest = self.latest_cases(1)
+        return {
+            "device": self.config.device.id,
+            "app": __version__,
+            "model": f"{manifest.name}@{manifest.version}",
+            "runtime": self.config.runtime.adapter,
+            "crops": list(manifest.crops),
+            "lanes": lanes,
+            "last_case_at_ms": latest[0].wall_ms if latest else None,
+        }
+
     def build_publisher(self) -> Publisher:
         """A publisher to the configured broker; `run` starts it.
 
@@ -227,7 +244,6 @@ class Device:
             DeviceError: the link's files are missing or do not fit.
         """
         from pikvani_contract import topics
-
         from pikvani_device.adapters.broker_paho import PahoBroker, TlsFiles
         from pikvani_device.sync.publisher import Publisher, PublisherSettings, Running, offline_status
 
@@ -299,6 +315,11 @@ def case_body(diagnosis: Diagnosis, photos: int, crop: str | None, channel: str,
     )
 
 
+def _lane(depth: LaneDepth) -> dict[str, Any]:
+    named = {"lane": Lane(depth.lane).name.lower()}
+    return named | {f: getattr(depth, f) for f in ("records", "bytes", "shed_records", "shed_bytes")}
+
+
 def _e4(share: float) -> int:
     return min(10_000, max(0, round(share * 10_000)))
 
@@ -309,6 +330,3 @@ def _decode(data: bytes, name: str) -> RgbImage:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
-
-
-__all__ = ["Device", "DeviceError", "build_camera", "build_runtime", "case_body", "load_model", "shipped_package"]

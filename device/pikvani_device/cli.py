@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
-from pikvani_contract.errors import ContractError
 
+from pikvani_contract.errors import ContractError
 from pikvani_device import __version__
 from pikvani_device.config import Config, as_toml, load_config, reference
 from pikvani_device.errors import DeviceError, PhotoError
@@ -71,9 +71,7 @@ def diagnose(
         device.close()
 
 
-def _one_case(
-    device: Device, paths: Sequence[Path], crop: str | None, each: bool, jsonl: bool, record: bool
-) -> None:
+def _one_case(device: Device, paths: Sequence[Path], crop: str | None, each: bool, jsonl: bool, record: bool) -> None:
     if not paths:
         raise PhotoError("no photograph to diagnose: the directory holds no .jpg, .png or .webp")
     if len(paths) > device.pipeline.max_photos:
@@ -90,15 +88,16 @@ def _one_case(
         line = unreadable_line(shown, error, device)
         _say(line if jsonl else f"{shown}: refuse ({error.reason}): {error}")
         return
-    if record:
-        device.record(diagnosis, decoded, crop)
-    _say(case_line(shown, diagnosis) if jsonl else case_text(shown, diagnosis, device.config.device.locale))
+    case_id = device.record(diagnosis, decoded, crop).case_id if record else None
+    _say(case_line(shown, diagnosis, case_id) if jsonl else case_text(shown, diagnosis, device.config.device.locale))
 
 
-def case_line(photo: str, diagnosis: Diagnosis) -> str:
-    """A case as one JSON line."""
+def case_line(photo: str, diagnosis: Diagnosis, case_id: str | None = None) -> str:
+    """A case as one JSON line; with `case_id` where it was recorded."""
+    recorded = {"case_id": case_id} if case_id else {}
     return _json(
-        {
+        recorded
+        | {
             "photo": photo,
             "decision": diagnosis.decision,
             "reason": diagnosis.reason,
@@ -244,9 +243,7 @@ def _device(config: Config) -> Device:
     return Device(config)
 
 
-def _overridden(
-    config: Config, model_dir: str | None, runtime: str | None, threads: int | None
-) -> Config:
+def _overridden(config: Config, model_dir: str | None, runtime: str | None, threads: int | None) -> Config:
     changes: dict[str, Any] = {}
     if model_dir is not None:
         changes["model"] = msgspec.structs.replace(config.model, dir=model_dir)

@@ -23,7 +23,7 @@ from pikvani_device.errors import ConfigError
 ENVIRONMENT = "PIKVANI_DEVICE_CONFIG"
 """Names the configuration file when none is given on the command line."""
 
-Port = Annotated[int, Meta(ge=1, le=65_535)]
+Port = Annotated[int, Meta(ge=0, le=65_535)]
 Locale = Literal["mr-IN", "hi-IN", "en-IN"]
 
 
@@ -98,7 +98,7 @@ class WebSection(Section):
 
     Attributes:
         host: address to listen on; 127.0.0.1 for the kiosk alone, 0.0.0.0 for the village Wi-Fi.
-        port: TCP port.
+        port: TCP port; 0 for any free one.
         threads: requests answered at once; the model still runs one at a time.
     """
 
@@ -236,11 +236,11 @@ def _check_together(config: Config, source: str) -> None:
         check_device_id(config.device.id)
     except ContractError as error:
         raise ConfigError(f"{source}: device.id: {error}") from None
+    if not config.sync.port:
+        raise ConfigError(f"{source}: sync.port: the broker's port cannot be 0")
     tls = (config.sync.tls_ca, config.sync.tls_cert, config.sync.tls_key)
     if any(tls) and not all(tls):
-        raise ConfigError(
-            f"{source}: sync.tls_ca, sync.tls_cert and sync.tls_key come together: set all three or none"
-        )
+        raise ConfigError(f"{source}: sync.tls_ca, sync.tls_cert and sync.tls_key come together: set all three or none")
     if config.camera.adapter == "folder" and not config.camera.path:
         raise ConfigError(f"{source}: camera.path: the folder camera needs the directory of its photographs")
     if config.runtime.adapter == "onnx" and not config.runtime.providers:

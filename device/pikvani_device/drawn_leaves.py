@@ -6,6 +6,8 @@ expected to be right about them.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 
@@ -59,8 +61,15 @@ def drawn_jpeg(seed: int) -> bytes:
     return encoded.tobytes()
 
 
-def _line(
-    canvas: np.ndarray, start: np.ndarray, end: np.ndarray, colour: tuple[float, ...], width_px: int
-) -> None:
+def write_drawn_leaves(folder: Path, count: int) -> list[Path]:
+    """Draw `count` leaves into files of `folder`, which is made; their names begin with `drawn`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"drawn-{number}.jpg" for number in range(1, count + 1)]
+    for number, path in enumerate(paths, start=1):
+        path.write_bytes(drawn_jpeg(number))
+    return paths
+
+
+def _line(canvas: np.ndarray, start: np.ndarray, end: np.ndarray, colour: tuple[float, ...], width_px: int) -> None:
     points = [(round(float(p[0])), round(float(p[1]))) for p in (start, end)]
     cv2.line(canvas, points[0], points[1], colour, width_px, cv2.LINE_AA)

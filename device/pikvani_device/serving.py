@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import signal
 import threading
@@ -20,7 +21,7 @@ def serve(device: Device, web: bool, sync: bool, say: Callable[[str], None]) -> 
         device: what to run; the caller closes it.
         web: serve the pages.
         sync: drain the outbox to the centre, if the configuration lets it.
-        say: told one line when everything is up.
+        say: told `ready {json}` when everything is up: the device's id, its page and its broker.
 
     Raises:
         DeviceError: the address is taken, the model does not load, or the link's files do not fit.
@@ -33,11 +34,13 @@ def serve(device: Device, web: bool, sync: bool, say: Callable[[str], None]) -> 
     if sync and device.config.sync.enabled:
         link = threading.Thread(target=_drain, args=(device.build_publisher(), stop), name="sync")
         link.start()
+    ready: dict[str, str] = {"device": device.config.device.id}
     if server:
         threading.Thread(target=server.run, name="web", daemon=True).start()
-        say(f"pages: http://{device.config.web.host}:{device.config.web.port}/")
+        ready["web"] = f"http://{device.config.web.host}:{server.effective_port}"
     if link:
-        say(f"link: {device.config.sync.host}:{device.config.sync.port}")
+        ready["broker"] = f"{device.config.sync.host}:{device.config.sync.port}"
+    say(f"ready {json.dumps(ready)}")
     stop.wait()
     if server:
         server.close()
@@ -45,7 +48,7 @@ def serve(device: Device, web: bool, sync: bool, say: Callable[[str], None]) -> 
         link.join()
 
 
-def _web_server(device: Device):  # noqa: ANN202 - waitress has no types
+def _web_server(device: Device):
     from waitress import create_server
 
     from pikvani_device.web import create_app
@@ -67,7 +70,7 @@ def _web_server(device: Device):  # noqa: ANN202 - waitress has no types
         ) from None
 
 
-def _drain(publisher, stop: threading.Event) -> None:  # noqa: ANN001
+def _drain(publisher, stop: threading.Event) -> None:
     try:
         publisher.run(stop)
     except Exception:

@@ -34,18 +34,14 @@ class FolderCamera:
                 f"camera folder {directory}: {error.strerror}; set camera.path to a directory of photographs"
             ) from None
         if not names:
-            raise CameraError(
-                f"camera folder {directory} holds no .jpg, .png or .webp; put photographs into it"
-            )
+            raise CameraError(f"camera folder {directory} holds no .jpg, .png or .webp; put photographs into it")
         self._rest: Iterator[Path] = iter(names)
 
     def capture(self) -> RgbImage:
         """See `Camera.capture`."""
         path = next(self._rest, None)
         if path is None:
-            raise CameraError(
-                f"camera folder {self._directory} has no further photograph; add some and start again"
-            )
+            raise CameraError(f"camera folder {self._directory} has no further photograph; add some and start again")
         try:
             return self._decode(path.read_bytes(), path.name)
         except OSError as error:

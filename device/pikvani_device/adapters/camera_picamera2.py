@@ -25,9 +25,7 @@ class Picamera2Camera:
         CameraError: picamera2 is not installed, or it finds no camera.
     """
 
-    def __init__(
-        self, index: int = 0, width_px: int = 1_280, height_px: int = 960, timeout_s: float = 10.0
-    ) -> None:
+    def __init__(self, index: int = 0, width_px: int = 1_280, height_px: int = 960, timeout_s: float = 10.0) -> None:
         self._timeout_s = timeout_s
         try:
             library = importlib.import_module("picamera2")
@@ -40,15 +38,11 @@ class Picamera2Camera:
             self._camera: Any = library.Picamera2(index)
             # picamera2 names formats by memory order reversed: "BGR888" arrives as R, G, B.
             self._camera.configure(
-                self._camera.create_still_configuration(
-                    main={"size": (width_px, height_px), "format": "BGR888"}
-                )
+                self._camera.create_still_configuration(main={"size": (width_px, height_px), "format": "BGR888"})
             )
             self._camera.start()
         except Exception as error:  # libcamera's bindings raise RuntimeError, IndexError and their own
-            raise CameraError(
-                f"Raspberry Pi camera {index} cannot start: {error}; check its ribbon cable"
-            ) from None
+            raise CameraError(f"Raspberry Pi camera {index} cannot start: {error}; check its ribbon cable") from None
 
     def capture(self) -> RgbImage:
         """See `Camera.capture`."""
@@ -59,9 +53,7 @@ class Picamera2Camera:
 
         def take() -> None:
             try:
-                result.append(
-                    np.ascontiguousarray(self._camera.capture_array("main")[:, :, :3], dtype=np.uint8)
-                )
+                result.append(np.ascontiguousarray(self._camera.capture_array("main")[:, :, :3], dtype=np.uint8))
             except Exception as error:
                 failure.append(error)
 

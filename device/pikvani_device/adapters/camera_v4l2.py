@@ -105,9 +105,7 @@ class V4l2Camera:
                     self._frames.put(f"camera {self._device} gave no picture; check its cable and power")
                     return
                 self._frames.put(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False))
-        except (
-            Exception
-        ) as error:  # the driver's own errors come in many classes; none may end the thread unheard
+        except Exception as error:  # the driver's own errors come in many classes; none may end the thread unheard
             self._frames.put(f"camera {self._device} failed: {error}; check its cable and power")
         finally:
             source.release()

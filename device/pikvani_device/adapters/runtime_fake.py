@@ -35,9 +35,7 @@ class FakeRuntime:
         if self._closed:
             raise RuntimeAdapterError("runtime fake was closed; build it again")
         if view.ndim != 4 or view.shape[0] != 1:
-            raise RuntimeAdapterError(
-                f"runtime fake failed on an input of {view.shape}: it takes one view at a time"
-            )
+            raise RuntimeAdapterError(f"runtime fake failed on an input of {view.shape}: it takes one view at a time")
         mood = np.array([view.mean(), view.std(), view[..., ::2].mean()], np.float64)
         outputs = {}
         for name, shape in self._shapes.items():

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
-from pikvani_contract.model.manifest import Binding
 
+from pikvani_contract.model.manifest import Binding
 from pikvani_device.errors import RuntimeAdapterError
 
 
@@ -57,8 +57,7 @@ class OnnxRuntime:
             )
         except Exception as error:  # onnxruntime raises a dozen classes of its own
             raise RuntimeAdapterError(
-                f"runtime onnx: {model_path} does not load ({_first_line(error)}); "
-                "install the model package again"
+                f"runtime onnx: {model_path} does not load ({_first_line(error)}); install the model package again"
             ) from None
         self._input = binding.input
         self._outputs = {"logits": binding.logits, "maps": binding.maps, "embedding": binding.embedding}

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pikvani_contract.model.manifest import Binding
 
+from pikvani_contract.model.manifest import Binding
 from pikvani_device.errors import RuntimeAdapterError
 
 _MODULES = {"litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
@@ -31,9 +31,7 @@ class TfliteRuntime:
             in it.
     """
 
-    def __init__(
-        self, model_path: Path, binding: Binding, threads: int = 1, interpreter: str = "litert"
-    ) -> None:
+    def __init__(self, model_path: Path, binding: Binding, threads: int = 1, interpreter: str = "litert") -> None:
         self._name = f"tflite/{interpreter}"
         module = _MODULES.get(interpreter)
         if module is None:
@@ -50,9 +48,7 @@ class TfliteRuntime:
         try:
             data = model_path.read_bytes()
         except OSError as error:
-            raise RuntimeAdapterError(
-                f"runtime tflite: {model_path} cannot be read ({error.strerror})"
-            ) from None
+            raise RuntimeAdapterError(f"runtime tflite: {model_path} cannot be read ({error.strerror})") from None
         try:
             self._interpreter: Any = build(model_content=data, num_threads=threads)
             self._interpreter.allocate_tensors()
@@ -90,9 +86,7 @@ class TfliteRuntime:
         try:
             self._interpreter.set_tensor(self._input["index"], _quantise(view, self._input))
             self._interpreter.invoke()
-            return {
-                n: _dequantise(self._interpreter.get_tensor(d["index"]), d) for n, d in self._outputs.items()
-            }
+            return {n: _dequantise(self._interpreter.get_tensor(d["index"]), d) for n, d in self._outputs.items()}
         except (ValueError, RuntimeError) as error:
             raise RuntimeAdapterError(
                 f"{self._name} failed on an input of {view.shape} {view.dtype}: {str(error)[:200]}"

@@ -107,9 +107,7 @@ def _webp(data: bytes) -> ImageHeader:
         raise HeaderError("the WebP is cut off: its end is missing")
     form = data[12:16]
     if form == b"VP8X":
-        return ImageHeader(
-            "webp", int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
-        )
+        return ImageHeader("webp", int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1)
     if form == b"VP8L" and data[20] == 0x2F:
         bits = int.from_bytes(data[21:25], "little")
         return ImageHeader("webp", (bits & 0x3FFF) + 1, ((bits >> 14) & 0x3FFF) + 1)

@@ -77,9 +77,7 @@ def photo_of_frame(pixels: RgbImage, name: str) -> Photo:
         PhotoError: it is not height x width x 3 of bytes, or outside the limits of this module.
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
-        raise PhotoError(
-            f"{name}: a frame of shape {pixels.shape} and type {pixels.dtype} is not an RGB photograph"
-        )
+        raise PhotoError(f"{name}: a frame of shape {pixels.shape} and type {pixels.dtype} is not an RGB photograph")
     height, width = pixels.shape[:2]
     _check_size(ImageHeader("frame", width, height), name)
     return Photo(name, pixels, width, height)
@@ -105,9 +103,7 @@ def _check_size(header: ImageHeader, name: str) -> None:
         )
     short, long = min(width, height), max(width, height)
     if short < MIN_SIDE_PX or long > MAX_ASPECT * short:
-        raise PhotoError(
-            f"{name}: {width} x {height} pixels is not the shape of a photograph; take another one"
-        )
+        raise PhotoError(f"{name}: {width} x {height} pixels is not the shape of a photograph; take another one")
 
 
 def _decode(data: bytes, header: ImageHeader, name: str) -> RgbImage:
@@ -120,9 +116,7 @@ def _decode(data: bytes, header: ImageHeader, name: str) -> RgbImage:
     except (cv2.error, MemoryError):
         decoded = None
     if decoded is None or decoded.ndim != 3 or decoded.size == 0:
-        raise PhotoError(
-            f"{name}: the {header.kind.upper()} is damaged and cannot be decoded; take the photo again"
-        )
+        raise PhotoError(f"{name}: the {header.kind.upper()} is damaged and cannot be decoded; take the photo again")
     if header.kind != "jpeg":
         decoded = _shrink(decoded)
     cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB, dst=decoded)

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pikvani_contract.model.inference import look
 from pikvani_contract.model.manifest import Manifest, PackageError
 from pikvani_contract.model.posterior import decide
-
 from pikvani_device.diagnosis.photo import Photo, read_photo
 from pikvani_device.diagnosis.quality_gate import assess
 from pikvani_device.diagnosis.result import Decision, Diagnosis
@@ -56,9 +55,7 @@ class Pipeline:
         photos = [read_photo(data, name) for name, data in files]
         return self.diagnose(photos, crop, started_s), photos
 
-    def diagnose(
-        self, photos: Sequence[Photo], crop: str | None = None, started_s: float | None = None
-    ) -> Diagnosis:
+    def diagnose(self, photos: Sequence[Photo], crop: str | None = None, started_s: float | None = None) -> Diagnosis:
         """Diagnose decoded photographs of one plant.
 
         Photographs the gate turned down do not count beside good ones. Where it turned down all of them the model
