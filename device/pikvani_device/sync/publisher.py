@@ -188,7 +188,7 @@ class Publisher:
             while not self._flight.full and (room := self._room(waiting.lane)) > 0:
                 after = self._flight.next_after(waiting.outbox)
                 records = self._store.records_after(waiting, after, self._batch_limit())
-                records = _fitting(records, room)
+                records = fitting(records, room)
                 if not records:
                     break
                 age_s = (now_ms - records[0].mono_ms) / 1000 if waiting.boots_ago == 0 else float("inf")
@@ -266,7 +266,7 @@ class Publisher:
             self._counted_bytes = total
 
 
-def _fitting(records: list[Record], room_bytes: int) -> list[Record]:
+def fitting(records: list[Record], room_bytes: int) -> list[Record]:
     """The longest prefix whose bodies fit into `room_bytes`, at least one record if there is any."""
     total = 0
     for index, record in enumerate(records):
