@@ -17,6 +17,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from pikvani_models import augment
 from pikvani_models.cutout import is_cutout, leaf_mask
+from pikvani_models.photos import read_rgb
 from pikvani_models.records import Record
 from pikvani_models.registry import BY_NAME, LABELS, NONE
 
@@ -34,7 +35,7 @@ class TrainingStream(IterableDataset):  # type: ignore[type-arg]
     def __init__(self, root: Path, records: Sequence[Record], size: int, batch: int, seed: int) -> None:
         self.size, self.batch, self.seed = size, batch, seed
         self.labels = np.array([LABELS.index(r.label) for r in records])
-        self.pixels = [_read(root / r.path) for r in records]
+        self.pixels = [read_rgb(root / r.path) for r in records]
         self.masks: list[NDArray[np.uint8] | None] = []
         for record, rgb in zip(records, self.pixels, strict=True):
             lab = BY_NAME[record.source].kind == "laboratory"
@@ -94,9 +95,3 @@ class TrainingStream(IterableDataset):  # type: ignore[type-arg]
             relative = rng.uniform(0.35, 0.9) if count > 1 else np.exp(rng.uniform(np.log(0.5), np.log(2.2)))
             scene = augment.paste(scene, leaf, mask, rng, float(relative))
         return scene
-
-
-def _read(path: Path) -> NDArray[np.uint8]:
-    return cv2.cvtColor(cv2.imread(str(path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB).astype(
-        np.uint8, copy=False
-    )

@@ -60,6 +60,7 @@ class HierarchicalLoss(nn.Module):
         self.none = LABELS.index(NONE)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Loss of `logits [n, labels]` for `target [n]`, a scalar."""
         crop_of: Tensor = self.crop_of  # type: ignore[assignment]
         loss = functional.cross_entropy(logits, target, label_smoothing=self.smoothing)
         crop = crop_of[target]
@@ -78,7 +79,7 @@ class HierarchicalLoss(nn.Module):
 
 
 def mix_style(x: Tensor, probability: float) -> Tensor:
-    """Mix the channel means and spreads of pictures of a batch (Zhou et al. 2021, MixStyle), while training."""
+    """Mix the channel means and spreads of pictures of a batch (Zhou et al. 2021, MixStyle)."""
     if torch.rand(()) >= probability:
         return x
     mean = x.mean((2, 3), keepdim=True).detach()
@@ -158,7 +159,7 @@ def train(net: LeafNet, average: LeafNet, stream: TrainingStream, schedule: Sche
 
 
 def normalise(pictures: Tensor) -> Tensor:
-    """uint8 `[n, h, w, 3]` to float `[n, 3, h, w]` as Lite0 was pretrained: (x - 127) / 128, channels last."""
+    """uint8 `[n, h, w, 3]` to float `[n, 3, h, w]` as Lite0 was pretrained: (x - 127) / 128."""
     return ((pictures.permute(0, 3, 1, 2).float() - 127.0) / 128.0).contiguous(
         memory_format=torch.channels_last
     )

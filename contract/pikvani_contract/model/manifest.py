@@ -90,8 +90,8 @@ class Outputs(Part, frozen=True):
 class Binding(Part, frozen=True):
     """How to reach the tensors in one model file.
 
-    For `onnx`, `input` and the outputs are tensor names. For `tflite` they are names within `signature`
-    (`Interpreter.get_signature_runner(signature)`).
+    `input`, `logits`, `maps` and `embedding` are tensor names: for `onnx` those of the graph, for `tflite` the `name` in
+    `Interpreter.get_input_details()` and `get_output_details()`.
     """
 
     runtime: Literal["onnx", "tflite"]
@@ -100,7 +100,6 @@ class Binding(Part, frozen=True):
     logits: str
     maps: str
     embedding: str
-    signature: str = ""
 
 
 class Linear(Part, frozen=True):

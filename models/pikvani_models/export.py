@@ -1,0 +1,126 @@
+"""Trained weights to `model.onnx` and `model.tflite`, both INT8, both taking NHWC floats or their own integers.
+
+Static quantisation from real photographs: per-channel weights, per-tensor activations. What came of it is judged
+in `validation.py`; nothing here decides whether it is good enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pikvani_contract.model.manifest import Binding
+from pikvani_models.network import LeafNet
+from pikvani_models.runners import OUTPUTS
+
+
+class _ChannelsLast(nn.Module):
+    """The network as the package promises it: input `[1, size, size, 3]`."""
+
+    def __init__(self, net: LeafNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        logits, maps, embedding = self.net(x.permute(0, 3, 1, 2))
+        return logits, maps, embedding
+
+
+def to_onnx(net: LeafNet, size: int, path: Path) -> None:
+    """Write the FP32 graph, batch norms folded by the exporter."""
+    module = _ChannelsLast(net).eval()
+    torch.onnx.export(
+        module,
+        (torch.zeros(1, size, size, 3),),
+        str(path),
+        input_names=["image"],
+        output_names=list(OUTPUTS),
+        opset_version=17,
+        dynamo=False,
+    )
+
+
+def quantise_onnx(source: Path, target: Path, views: Sequence[NDArray[np.float32]]) -> None:
+    """QDQ INT8 of an FP32 graph: Conv, Add and Gemm; the two means stay in float (they are tiny)."""
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.left: Iterator[NDArray[np.float32]] = iter(views)
+
+        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+            view = next(self.left, None)
+            return None if view is None else {"image": view}
+
+    prepared = target.with_suffix(".prepared.onnx")
+    quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+    quantize_static(
+        str(prepared),
+        str(target),
+        Reader(),
+        quant_format=QuantFormat.QDQ,
+        op_types_to_quantize=["Conv", "Add", "Clip"],
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        activation_type=QuantType.QUInt8,
+        calibrate_method=CalibrationMethod.MinMax,
+    )
+    prepared.unlink()
+
+
+def to_tflite(net: LeafNet, size: int, path: Path, views: Sequence[NDArray[np.float32]]) -> Binding:
+    """Write the INT8 TFLite file and return the names of its tensors.
+
+    Needs `litert-torch` and `ai-edge-quantizer` (docs: beside torch, not in the locks).
+    """
+    import litert_torch
+    from ai_edge_quantizer import quantizer, recipe
+
+    module = _ChannelsLast(net).eval()
+    float_path = path.with_suffix(".float.tflite")
+    litert_torch.convert(module, (torch.zeros(1, size, size, 3),)).export(str(float_path))
+    work = quantizer.Quantizer(str(float_path), recipe.static_wi8_ai8())
+    signature, key = _signature(float_path)
+    calibrated = work.calibrate({signature: [{key: view} for view in views]})
+    work.quantize(calibrated).export_model(str(path), overwrite=True)
+    float_path.unlink()
+    return tflite_binding(path, net)
+
+
+def _signature(path: Path) -> tuple[str, str]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    signatures = Interpreter(model_path=str(path)).get_signature_list()
+    name = next(iter(signatures))
+    return name, signatures[name]["inputs"][0]
+
+
+def tflite_binding(path: Path, net: LeafNet) -> Binding:
+    """Names of the tensors of a TFLite file, told apart by their shapes."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    engine = Interpreter(model_path=str(path))
+    engine.allocate_tensors()
+    classes, embedding = net.classifier.out_channels, net.projection.out_features
+    names: dict[str, str] = {}
+    for detail in engine.get_output_details():
+        shape = tuple(int(v) for v in detail["shape"])
+        role = "maps" if len(shape) == 4 else "logits" if shape == (1, classes) else "embedding"
+        names[role] = detail["name"]
+    if set(names) != set(OUTPUTS) or classes == embedding:
+        raise ValueError(
+            f"{path}: outputs {names} cannot be told apart by shape; change EMBEDDING in network.py"
+        )
+    return Binding("tflite", path.name, engine.get_input_details()[0]["name"], **names)

@@ -1,0 +1,36 @@
+"""Frozen features and what is fitted on them in closed form: the embedding's projection. No training loop here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pikvani_models.network import EMBEDDING, LeafNet
+
+
+@torch.no_grad()
+def pooled_features(
+    net: LeafNet, views: Sequence[NDArray[np.float32]], batch: int = 32
+) -> NDArray[np.float32]:
+    """Pooled features `[n, FEATURES]` of model inputs `[1, s, s, 3]`."""
+    net.eval()
+    rows = []
+    for start in range(0, len(views), batch):
+        x = torch.from_numpy(np.concatenate(views[start : start + batch])).permute(0, 3, 1, 2)
+        with torch.autocast("cpu", torch.bfloat16):
+            rows.append(net.pooled(x).float().numpy())
+    return np.concatenate(rows)
+
+
+def set_projection(net: LeafNet, pooled: NDArray[np.float32]) -> None:
+    """Make the embedding the `EMBEDDING` largest principal components of `pooled`, each of unit variance."""
+    mean = pooled.mean(axis=0)
+    _, spread, axes = np.linalg.svd(pooled - mean, full_matrices=False)
+    scale = np.sqrt(len(pooled)) / np.maximum(spread[:EMBEDDING], 1e-6)
+    weight = (axes[:EMBEDDING] * scale[:, None]).astype(np.float32)
+    with torch.no_grad():
+        net.projection.weight.copy_(torch.from_numpy(weight))
+        net.projection.bias.copy_(torch.from_numpy((-weight @ mean).astype(np.float32)))
