@@ -173,7 +173,7 @@ class Device:
     @cached_property
     def store(self) -> Store:
         """The case store, opened and migrated."""
-        from pikvani_device.store import open_store
+        from pikvani_device.store import LATEST_KNOWN_TIME_FACT, open_store
 
         with self._build_lock:
             try:
@@ -182,7 +182,10 @@ class Device:
                 raise StoreError(
                     f"{self.data_dir}: cannot be made ({error.strerror}); set device.data_dir to a writable place"
                 ) from None
-            return open_store(self.data_dir / "device.sqlite3", self.clock)
+            store = open_store(self.data_dir / "device.sqlite3", self.clock)
+        known = store.fact(LATEST_KNOWN_TIME_FACT)
+        self.clock.raise_floor(int(known) if known else 0)
+        return store
 
     def diagnose(self, files: Sequence[tuple[str, bytes]], crop: str | None = None) -> tuple[Diagnosis, list[Photo]]:
         """Diagnose photographs given as `(name, bytes)`; see `Pipeline.read_and_diagnose`."""

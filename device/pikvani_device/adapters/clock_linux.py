@@ -14,15 +14,11 @@ _FAR_FUTURE_MS = 3 * 365 * 86_400_000
 
 
 class LinuxClock:
-    """Reads the machine's clocks and corrects wall time by what the centre last said.
+    """Reads the machine's clocks and corrects wall time by what the centre last said."""
 
-    Args:
-        floor_ms: latest known time from before this start (0 for none): wall time under it is a lie.
-    """
-
-    def __init__(self, floor_ms: int = 0) -> None:
+    def __init__(self) -> None:
         self._boot_id = _BOOT_ID.read_text().strip()
-        self._floor_ms = floor_ms
+        self._floor_ms = 0
         self._told_offset_ms: int | None = None
         self._lock = threading.Lock()
 
@@ -40,6 +36,11 @@ class LinuxClock:
             else:
                 trust = ClockTrust.UNTRUSTED
         return Moment(self._boot_id, mono_ms, wall_ms, trust)
+
+    def raise_floor(self, wall_ms: int) -> None:
+        """Take the latest time known from before this start: wall time under it is a lie."""
+        with self._lock:
+            self._floor_ms = max(self._floor_ms, wall_ms)
 
     def learn(self, wall_ms: int) -> None:
         """Take a time the centre said just now over the authenticated link."""

@@ -6,4 +6,7 @@
 from pikvani_device.store.database import Store, open_store
 from pikvani_device.store.keys import StoredCase
 
-__all__ = ["Store", "StoredCase", "open_store"]
+LATEST_KNOWN_TIME_FACT = "clock.latest_known_ms"
+"""UTC milliseconds the centre last said, kept for the next start."""
+
+__all__ = ["LATEST_KNOWN_TIME_FACT", "Store", "StoredCase", "open_store"]

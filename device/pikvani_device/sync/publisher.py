@@ -21,7 +21,7 @@ from pikvani_contract.messages import MAX_RECORDS, SCHEMA, Batch, Lane, LaneDept
 from pikvani_contract.wire import MAX_PAYLOAD_BYTES, pack, unpack
 from pikvani_device.errors import StoreError
 from pikvani_device.ports import Broker
-from pikvani_device.store import Store
+from pikvani_device.store import LATEST_KNOWN_TIME_FACT, Store
 from pikvani_device.store.keys import WaitingOutbox
 from pikvani_device.sync.budget import Budget, Usage
 from pikvani_device.sync.flight import Flight
@@ -29,7 +29,6 @@ from pikvani_device.sync.flight import Flight
 log = logging.getLogger(__name__)
 
 _USAGE_FACT = "sync.usage"
-KNOWN_TIME_FACT = "clock.latest_known_ms"
 _BATCH_BYTES = MAX_PAYLOAD_BYTES // 2
 _RECORD_BYTES = 32  # sequence, times and kind of one record, before compression
 
@@ -178,7 +177,7 @@ class Publisher:
             self._flight.receipted(receipt)
         if newest:
             self._store.set_fact(_USAGE_FACT, msgspec.json.encode(self._budget.usage).decode())
-            self._store.set_fact(KNOWN_TIME_FACT, str(max(r.wall_ms for r in newest.values())))
+            self._store.set_fact(LATEST_KNOWN_TIME_FACT, str(max(r.wall_ms for r in newest.values())))
 
     # -- batches ------------------------------------------------------------------------------------------
 
