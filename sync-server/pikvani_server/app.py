@@ -1,0 +1,223 @@
+"""The composition root: builds the centre out of its parts and runs it until told to stop."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import multiprocessing.context
+import multiprocessing.synchronize
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+
+from prometheus_client import CollectorRegistry, start_http_server
+from waitress.server import create_server
+
+from pikvani_server.admin import create_app
+from pikvani_server.broker.embedded import WARNING, EmbeddedBroker
+from pikvani_server.config import Config
+from pikvani_server.errors import BrokerError, ServerError, StoreAwayError
+from pikvani_server.fleet.listener import StatusListener
+from pikvani_server.ingest.metrics import IngestMetrics
+from pikvani_server.ingest.worker import IngestSettings, IngestWorker
+from pikvani_server.link import BrokerAddress
+from pikvani_server.store import Store, open_store
+
+log = logging.getLogger(__name__)
+
+_HOUR_S = 3_600.0
+_WEB_THREADS = 4
+_RESTART_DELAY_S = 2.0
+
+
+def broker_address(config: Config) -> BrokerAddress:
+    """The broker a configuration names."""
+    broker = config.broker
+    return BrokerAddress(broker.host, broker.port, broker.ca_file, broker.cert_file, broker.key_file)
+
+
+def ingest_settings(config: Config) -> IngestSettings:
+    """The part of a configuration a worker needs."""
+    ingest = config.ingest
+    return IngestSettings(
+        name=ingest.name,
+        group_records=ingest.group_records,
+        group_wait_ms=ingest.group_wait_ms,
+        window_messages=ingest.window_messages,
+        session_expiry_s=ingest.session_expiry_s,
+        rate_bytes_s=ingest.rate_bytes_s,
+        burst_bytes=ingest.burst_bytes,
+    )
+
+
+def migrated_store(config: Config, stopping: threading.Event) -> Store:
+    """Open and migrate the database, waiting for one that is away."""
+    store = open_store(config.database_url)
+    while True:
+        try:
+            store.migrate()
+            return store
+        except StoreAwayError as error:
+            log.warning("%s", error)
+            if stopping.wait(_RESTART_DELAY_S):
+                raise
+
+
+def run_centre(config: Config, say: Callable[[str], None]) -> None:
+    """Broker if wanted, one ingest worker, status listener and pages in one process, until SIGTERM or SIGINT.
+
+    Args:
+        config: what to run.
+        say: prints a line; the last one before waiting is `ready {json}`.
+
+    Raises:
+        ServerError: something could not be started.
+    """
+    stopping = stop_on_signal()
+    with ExitStack() as closing:
+        address = broker_address(config)
+        if config.broker.embedded:
+            embedded = EmbeddedBroker(Path(config.data_dir), config.broker.port)
+            embedded.start()
+            closing.callback(embedded.stop)
+            address = BrokerAddress(embedded.host, embedded.port)
+            say(WARNING)
+        store = migrated_store(config, stopping)
+        closing.callback(store.close)
+        registry = CollectorRegistry()
+        worker = IngestWorker(store, address, ingest_settings(config), 0, IngestMetrics(registry))
+        listener = StatusListener(store, address, config.ingest.name)
+        pages = create_app(
+            store,
+            registry,
+            lambda: worker.link.ready.is_set() and listener.link.ready.is_set(),
+            config.web.page_rows,
+            config.web.refresh_s,
+        )
+        try:
+            web = create_server(pages, host=config.web.host, port=config.web.port, threads=_WEB_THREADS)
+        except OSError as error:
+            raise ServerError(
+                f"the pages cannot listen on {config.web.host}:{config.web.port}: {error.strerror}; "
+                "choose another port with --port, 0 for a free one"
+            ) from error
+        closing.callback(web.close)
+        threading.Thread(target=web.run, name="web", daemon=True).start()
+        for part in (worker, listener):
+            thread = threading.Thread(target=part.run, name=type(part).__name__)
+            thread.start()
+            closing.callback(thread.join)
+            closing.callback(part.stop)
+        _wait_ready([worker.link.ready, listener.link.ready], stopping)
+        if not stopping.is_set():
+            ready = {
+                "web": f"http://{config.web.host}:{web.effective_port}/",
+                "broker": f"{address.host}:{address.port}",
+            }
+            say(f"ready {json.dumps(ready)}")
+        while not stopping.wait(_HOUR_S):
+            _keep_house(store, config)
+
+
+def run_broker(data_dir: Path, port: int, say: Callable[[str], None]) -> None:
+    """The embedded broker alone, until SIGTERM or SIGINT."""
+    stopping = stop_on_signal()
+    broker = EmbeddedBroker(data_dir, port)
+    broker.start()
+    say(WARNING)
+    say(f"ready {json.dumps({'broker': f'{broker.host}:{broker.port}'})}")
+    try:
+        while not stopping.wait(1.0):
+            if not broker.running:
+                raise BrokerError(f"the embedded broker on port {broker.port} died; start it again")
+    finally:
+        broker.stop()
+
+
+def run_ingest(config: Config, workers: int, say: Callable[[str], None]) -> None:
+    """Worker processes on the shared subscription, until SIGTERM or SIGINT. One that dies is started again."""
+    stopping = stop_on_signal()
+    migrated_store(config, stopping).close()
+    spawn = multiprocessing.get_context("spawn")
+
+    def start(number: int) -> multiprocessing.context.SpawnProcess:
+        ready = spawn.Event()
+        process = spawn.Process(target=_work, args=(config, number, ready), name=f"ingest-{number}")
+        process.start()
+        readies[number] = ready
+        return process
+
+    readies: dict[int, multiprocessing.synchronize.Event] = {}
+    processes = [start(number) for number in range(workers)]
+    try:
+        _wait_ready(list(readies.values()), stopping)
+        if not stopping.is_set():
+            say(f"ready {json.dumps({'workers': [process.pid for process in processes]})}")
+        while not stopping.wait(1.0):
+            for number, process in enumerate(processes):
+                if not process.is_alive():
+                    log.warning("%s ended with %s and is started again", process.name, process.exitcode)
+                    stopping.wait(_RESTART_DELAY_S)
+                    processes[number] = start(number)
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join()
+
+
+def _work(config: Config, number: int, ready: multiprocessing.synchronize.Event) -> None:
+    """One worker process. It ends when its parent does."""
+    stopping = stop_on_signal()
+    registry = CollectorRegistry()
+    if config.ingest.metrics_port:
+        start_http_server(config.ingest.metrics_port + number, "127.0.0.1", registry)
+    store = open_store(config.database_url)
+    worker = IngestWorker(store, broker_address(config), ingest_settings(config), number, IngestMetrics(registry))
+    thread = threading.Thread(target=worker.run, name="ingest")
+    thread.start()
+    parent = multiprocessing.parent_process()
+    while not stopping.wait(0.2):
+        if worker.link.ready.is_set():
+            ready.set()
+        if parent is not None and not parent.is_alive():
+            break
+    worker.stop()
+    thread.join()
+    store.close()
+
+
+def stop_on_signal() -> threading.Event:
+    """An event that SIGTERM and SIGINT set. Call it in the main thread."""
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    return stopping
+
+
+def _wait_ready(events: list[threading.Event], stopping: threading.Event) -> None:
+    warned_s = time.monotonic() + 10
+    while not stopping.is_set() and not all(event.is_set() for event in events):
+        if time.monotonic() > warned_s:
+            log.warning("still waiting for the broker: check [broker] host and port, and that it speaks MQTT 5")
+            warned_s += 30
+        stopping.wait(0.02)
+
+
+def _keep_house(store: Store, config: Config) -> None:
+    try:
+        pruned = store.prune_dead_letters(config.database.dead_letter_days)
+    except StoreAwayError as error:
+        log.warning("%s", error)
+    else:
+        if pruned:
+            log.info("%d old dead letters were deleted", pruned)

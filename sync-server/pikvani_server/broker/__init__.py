@@ -1,0 +1,1 @@
+"""Brokers the centre starts or configures: the embedded one for a laptop, Mosquitto for production."""

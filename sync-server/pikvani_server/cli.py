@@ -1,0 +1,132 @@
+"""`pikvani-server`: the commands of the centre. Parses and prints; `app` does the work."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+import click
+import msgspec
+
+from pikvani_server import app
+from pikvani_server.config import Config, load_config
+from pikvani_server.errors import ConfigError, ServerError
+
+_CONFIG = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="TOML file; `pikvani-server config` lists its keys.",
+)
+_DB = click.option("--db", help="sqlite:///FILE or postgresql://USER@HOST/DATABASE.")
+_BROKER = click.option("--broker", help="host:port of the MQTT 5 broker.")
+_DATA_DIR = click.option("--data-dir", help="Where the SQLite file and the embedded broker's files lie.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-v", "--verbose", is_flag=True, help="Say more on standard error.")
+def cli(verbose: bool) -> None:
+    """The centre: takes in what devices saw, answers with receipts, shows it to people."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    # Alembic announces every start; that is noise unless asked for.
+    logging.getLogger("alembic").setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+@cli.command()
+@_CONFIG
+@_DB
+@_BROKER
+@_DATA_DIR
+@click.option("--embedded", is_flag=True, help="Start a broker too: no TLS, no access list, loopback only.")
+@click.option("--port", type=click.IntRange(0, 65_535), help="Port of the pages, 0 for a free one.")
+def run(
+    config_path: Path | None,
+    db: str | None,
+    broker: str | None,
+    data_dir: str | None,
+    embedded: bool,
+    port: int | None,
+) -> None:
+    """Run the centre: ingest, device status and pages; prints `ready {json}` when all of it answers."""
+    config = _configured(config_path, db, broker, data_dir)
+    if embedded:
+        # Without a port asked for, a free one: a broker may already run on 1883.
+        broker_port = config.broker.port if broker or config_path else 0
+        config = _with(config, "broker", embedded=True, port=broker_port)
+    if port is not None:
+        config = _with(config, "web", port=port)
+    app.run_centre(config, _say)
+
+
+@cli.command()
+@_CONFIG
+@_DB
+@_BROKER
+@_DATA_DIR
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
+def ingest(config_path: Path | None, db: str | None, broker: str | None, data_dir: str | None, workers: int) -> None:
+    """Run more ingest workers on the shared subscription."""
+    app.run_ingest(_configured(config_path, db, broker, data_dir), workers, _say)
+
+
+@cli.command("broker")
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="0 for a free one.")
+@click.option("--data-dir", type=click.Path(path_type=Path), default="pikvani-data", show_default=True)
+def broker_command(port: int, data_dir: Path) -> None:
+    """Run the embedded broker alone; for demonstrations and tests."""
+    app.run_broker(data_dir, port, _say)
+
+
+@cli.command()
+@_CONFIG
+@_DB
+@_DATA_DIR
+def migrate(config_path: Path | None, db: str | None, data_dir: str | None) -> None:
+    """Bring the database to this version."""
+    config = _configured(config_path, db, None, data_dir)
+    store = app.migrated_store(config, threading.Event())
+    _say(f"{store.name} is up to date")
+    store.close()
+
+
+def _configured(config_path: Path | None, db: str | None, broker: str | None, data_dir: str | None) -> Config:
+    config = load_config(config_path)
+    if db:
+        config = _with(config, "database", url=db)
+    if broker:
+        host, _, port = broker.rpartition(":")
+        if not host or not port.isdecimal() or int(port) > 65_535:
+            raise ConfigError(f"--broker {broker!r} is not host:port; give for example 127.0.0.1:1883")
+        config = _with(config, "broker", host=host, port=int(port))
+    return msgspec.structs.replace(config, data_dir=data_dir) if data_dir else config
+
+
+def _with(config: Config, section: str, **changes: object) -> Config:
+    part = msgspec.structs.replace(getattr(config, section), **changes)
+    return msgspec.structs.replace(config, **{section: part})
+
+
+def _say(line: str) -> None:
+    click.echo(line)
+
+
+def main() -> None:
+    """Entry point: an error of ours is one line and exit code 1, not a traceback."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(error.exit_code) from None
+    except click.Abort:
+        raise SystemExit(130) from None
+    except ServerError as error:
+        click.echo(f"pikvani-server: {error}", err=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""The centre's configuration: typed, from TOML, every key documented. Nothing here opens or starts anything."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from pikvani_server.errors import ConfigError
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Positive = Annotated[int, Meta(ge=1)]
+NotNegative = Annotated[int, Meta(ge=0)]
+
+
+class DatabaseConfig(msgspec.Struct, frozen=True):
+    """Where results are kept."""
+
+    url: str = ""
+    """`sqlite:///FILE` or `postgresql://USER@HOST/DATABASE`; empty for centre.sqlite3 in the data directory."""
+    dead_letter_days: Positive = 90
+    """Dead letters older than this many days are deleted."""
+
+
+class BrokerConfig(msgspec.Struct, frozen=True):
+    """Which MQTT 5 broker, and who we are to it."""
+
+    host: str = "127.0.0.1"
+    """Name or address of the broker."""
+    port: Port = 1883
+    """Its TCP port; with `embedded`, 0 takes a free one."""
+    embedded: bool = False
+    """Start a broker of our own: no TLS, no access list, loopback only."""
+    ca_file: str = ""
+    """PEM of the authority that signed the broker's certificate; empty for no TLS."""
+    cert_file: str = ""
+    """PEM of the centre's certificate; its CN is the user name the access list knows."""
+    key_file: str = ""
+    """PEM of the centre's key."""
+
+
+class IngestConfig(msgspec.Struct, frozen=True):
+    """How results are taken in."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,32}$")] = "main"
+    """Names this host's workers at the broker; two hosts must differ."""
+    group_records: Annotated[int, Meta(ge=1_000, le=100_000)] = 5_000
+    """Records settled in one transaction at most."""
+    group_wait_ms: Annotated[int, Meta(ge=0, le=1_000)] = 10
+    """How long a transaction waits for company, in milliseconds."""
+    window_messages: Annotated[int, Meta(ge=1, le=65_535)] = 200
+    """Messages a worker takes without having acknowledged them."""
+    session_expiry_s: NotNegative = 3_600
+    """How long the broker keeps messages for a worker that is away, in seconds."""
+    rate_bytes_s: NotNegative = 1_000_000
+    """What one device may send, in bytes a second; 0 for no limit."""
+    burst_bytes: Positive = 20_000_000
+    """What one device may send at once after a silence, in bytes."""
+    metrics_port: Port = 0
+    """Of `pikvani-server ingest`: worker n serves /metrics on this port plus n on loopback; 0 for none."""
+
+
+class WebConfig(msgspec.Struct, frozen=True):
+    """The pages."""
+
+    host: str = "127.0.0.1"
+    """Address the pages listen on; put a proxy with TLS and a login before anything but loopback."""
+    port: Port = 8080
+    """Their TCP port; 0 takes a free one."""
+    page_rows: Annotated[int, Meta(ge=1, le=1_000)] = 50
+    """Rows a table shows."""
+    refresh_s: Annotated[int, Meta(ge=2, le=3_600)] = 10
+    """How often a page loads itself anew, in seconds."""
+
+
+class Config(msgspec.Struct, frozen=True):
+    """Everything that can be set."""
+
+    data_dir: str = "pikvani-data"
+    """Where the SQLite file and the embedded broker's files lie."""
+    database: DatabaseConfig = DatabaseConfig()
+    broker: BrokerConfig = BrokerConfig()
+    ingest: IngestConfig = IngestConfig()
+    web: WebConfig = WebConfig()
+
+    @property
+    def database_url(self) -> str:
+        """The database to open."""
+        return self.database.url or f"sqlite:///{Path(self.data_dir) / 'centre.sqlite3'}"
+
+
+def load_config(path: Path | None) -> Config:
+    """Read a TOML file, or give the defaults.
+
+    Raises:
+        ConfigError: unreadable, an unknown key (the nearest known one is named), or a value out of range.
+    """
+    if path is None:
+        return Config()
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}; give the file another way") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    _check_keys(raw, Config, str(path), "")
+    try:
+        return msgspec.convert(raw, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}; `pikvani-server config` lists what is allowed") from error
+
+
+def _check_keys(raw: dict[str, Any], struct: type[msgspec.Struct], where: str, prefix: str) -> None:
+    fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
+    for key, value in raw.items():
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)
+            raise ConfigError(f"{where}: unknown key '{prefix}{key}'; did you mean '{prefix}{near[0]}'?")
+        kind = fields[key]
+        if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            _check_keys(value, kind, where, f"{prefix}{key}.")
