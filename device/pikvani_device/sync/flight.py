@@ -6,6 +6,7 @@ sets make that harmless; writing them down would cost the card a write a batch.
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 
 from pikvani_contract.messages import Receipt
@@ -35,16 +36,19 @@ class Flight:
 
     Args:
         window: how many may be in the air at once, at least 1.
-        timeout_ms: how long a receipt may take before its batch goes again; doubled with every attempt.
+        timeout_ms: how long a receipt may take before its batch goes again; doubled with every attempt, and
+            spread by a quarter either way.
         max_timeout_ms: where the doubling ends.
     """
 
-    def __init__(self, window: int, timeout_ms: int, max_timeout_ms: int = 3_600_000) -> None:
+    def __init__(self, window: int, timeout_ms: int, max_timeout_ms: int = 300_000) -> None:
         self._window = window
         self._timeout_ms = timeout_ms
         self._max_timeout_ms = max_timeout_ms
         self._leases: list[Lease] = []
         self._attempts: dict[bytes, int] = {}
+        # A thousand devices that lost the same centre must not ask again in the same second.
+        self._jitter = random.uniform(0.8, 1.25)  # noqa: S311 - spreads load, hides nothing
 
     @property
     def full(self) -> bool:
@@ -94,4 +98,4 @@ class Flight:
         self._leases.clear()
 
     def _patience_ms(self, attempt: int) -> int:
-        return min(self._max_timeout_ms, self._timeout_ms << min(attempt - 1, 16))
+        return int(min(self._max_timeout_ms, self._timeout_ms << min(attempt - 1, 16)) * self._jitter)

@@ -102,7 +102,7 @@ def test_given_many_results_then_all_arrive_once_and_the_outbox_is_empty(world: 
 def test_given_no_receipt_then_nothing_leaves_the_outbox_and_it_goes_again_later(world: World) -> None:
     world.centre.answers = False
     world.record(10)
-    world.steps(40)
+    world.steps(45)
     assert len(world.centre.batches) == 2
     assert world.store.waiting()[0].oldest == 1
     world.centre.answers = True
@@ -197,7 +197,7 @@ def test_given_a_link_that_loses_and_repeats_then_in_the_end_the_centre_has_exac
     for _ in range(4_000):
         if not world.store.waiting():
             break
-        world.steps(1)
+        world.steps(1, ms=10_000)
     assert world.store.waiting() == []
     assert sum(len(s) for s in world.centre.committed.values()) == recorded
     assert len(world.store.latest_cases(999)) == recorded
