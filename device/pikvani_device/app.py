@@ -27,6 +27,7 @@ from pikvani_device.errors import CameraError, ModelError, StoreError
 from pikvani_device.ports import Camera, RgbImage, Runtime
 
 if TYPE_CHECKING:
+    from pikvani_device.adapters.clock_linux import LinuxClock
     from pikvani_device.store import Store, StoredCase
     from pikvani_device.sync.publisher import Publisher
 
@@ -164,7 +165,7 @@ class Device:
         return Path(self.config.device.data_dir)
 
     @cached_property
-    def clock(self):
+    def clock(self) -> LinuxClock:
         """The machine's clock, with what the centre last said of the time."""
         from pikvani_device.adapters.clock_linux import LinuxClock
 

@@ -31,7 +31,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """A table of the file. Its keys are its fields."""
 
 
-class DeviceSection(Section):
+class DeviceSection(Section, frozen=True):
     """Who this device is and where it keeps what it knows.
 
     Attributes:
@@ -45,7 +45,7 @@ class DeviceSection(Section):
     locale: Locale = "mr-IN"
 
 
-class ModelSection(Section):
+class ModelSection(Section, frozen=True):
     """Which model package answers.
 
     Attributes:
@@ -55,7 +55,7 @@ class ModelSection(Section):
     dir: str = ""
 
 
-class RuntimeSection(Section):
+class RuntimeSection(Section, frozen=True):
     """What runs the model.
 
     Attributes:
@@ -71,7 +71,7 @@ class RuntimeSection(Section):
     interpreter: Literal["litert", "tflite-runtime"] = "litert"
 
 
-class CameraSection(Section):
+class CameraSection(Section, frozen=True):
     """Where photographs come from at the kiosk.
 
     Attributes:
@@ -93,7 +93,7 @@ class CameraSection(Section):
     seed: Annotated[int, Meta(ge=0)] = 1
 
 
-class WebSection(Section):
+class WebSection(Section, frozen=True):
     """The device's pages.
 
     Attributes:
@@ -107,7 +107,7 @@ class WebSection(Section):
     threads: Annotated[int, Meta(ge=1, le=32)] = 4
 
 
-class SyncSection(Section):
+class SyncSection(Section, frozen=True):
     """The link to the centre.
 
     Attributes:
@@ -141,7 +141,7 @@ class SyncSection(Section):
     reserve_percent: Annotated[int, Meta(ge=0, le=100)] = 25
 
 
-class StoreSection(Section):
+class StoreSection(Section, frozen=True):
     """How much of the past the device keeps.
 
     Attributes:
@@ -153,7 +153,7 @@ class StoreSection(Section):
     keep_synced_days: Annotated[int, Meta(ge=0, le=3_650)] = 90
 
 
-class Config(Section):
+class Config(Section, frozen=True):
     """The whole file; every section and key may be left out."""
 
     device: DeviceSection = DeviceSection()
@@ -216,6 +216,10 @@ def _lower(message: str) -> str:
 def _refuse_unknown(tree: dict[str, Any], source: str) -> None:
     sections = {field.name: field.type for field in msgspec.structs.fields(Config)}
     for name, table in tree.items():
+        if name not in sections and not isinstance(table, dict):
+            homes = [section for section, kind in sections.items() if name in kind.__struct_fields__]
+            place = f"belongs under [{homes[0]}]" if homes else "is no key of this file; keys stand under a [section]"
+            raise ConfigError(f"{source}: {name} {place}")
         if name not in sections:
             raise ConfigError(f"{source}: unknown section [{name}]{_nearest(name, list(sections))}")
         if not isinstance(table, dict):
@@ -253,7 +257,8 @@ def reference() -> str:
         "# The device's configuration",
         "",
         "Generated from `device/pikvani_device/config.py` by `pikvani-device config reference`; do not edit.",
-        f"The file is TOML, named by `--config` or by the environment variable `{ENVIRONMENT}`. Every key may be left out.",
+        f"The file is TOML, named by `--config` or by the environment variable `{ENVIRONMENT}`.",
+        "Every key may be left out.",
     ]
     for section in msgspec.structs.fields(Config):
         doc = section.type.__doc__ or ""

@@ -26,7 +26,7 @@ def draw_leaf(seed: int) -> RgbImage:
     coarse = rng.integers(70, 140, (24, 32, 1), dtype=np.uint8)
     ground = cv2.resize(coarse, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_CUBIC).astype(np.float32)
     canvas = np.stack([ground * 1.05, ground * 0.85, ground * 0.65], axis=-1)
-    canvas += rng.normal(0, 9, canvas.shape).astype(np.float32)
+    canvas += np.asarray(rng.normal(0, 9, canvas.shape), np.float32)
 
     center = (WIDTH_PX // 2 + int(rng.integers(-40, 40)), HEIGHT_PX // 2 + int(rng.integers(-25, 25)))
     length, width = int(rng.integers(190, 260)), int(rng.integers(70, 130))
@@ -34,7 +34,8 @@ def draw_leaf(seed: int) -> RgbImage:
     mask = np.zeros((HEIGHT_PX, WIDTH_PX), np.uint8)
     cv2.ellipse(mask, center, (length, width), angle, 0, 360, 255, -1)
     green = np.array([rng.integers(40, 110), rng.integers(120, 175), rng.integers(30, 70)], np.float32)
-    shade = cv2.GaussianBlur(rng.normal(0, 60, mask.shape).astype(np.float32), (0, 0), 15)
+    noise = np.asarray(rng.normal(0, 60, mask.shape), np.float32)
+    shade = cv2.GaussianBlur(noise, (0, 0), 15)
     canvas[mask > 0] = (green + shade[..., None])[mask > 0]
 
     turn = np.deg2rad(angle)

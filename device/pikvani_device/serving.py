@@ -7,9 +7,13 @@ import logging
 import signal
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from pikvani_device.app import Device
 from pikvani_device.errors import DeviceError
+
+if TYPE_CHECKING:
+    from pikvani_device.sync.publisher import Publisher
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +52,7 @@ def serve(device: Device, web: bool, sync: bool, say: Callable[[str], None]) -> 
         link.join()
 
 
-def _web_server(device: Device):
+def _web_server(device: Device) -> Any:
     from waitress import create_server
 
     from pikvani_device.web import create_app
@@ -70,7 +74,7 @@ def _web_server(device: Device):
         ) from None
 
 
-def _drain(publisher, stop: threading.Event) -> None:
+def _drain(publisher: Publisher, stop: threading.Event) -> None:
     try:
         publisher.run(stop)
     except Exception:

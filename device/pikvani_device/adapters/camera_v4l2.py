@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from typing import Protocol
 
 import cv2
@@ -32,6 +33,9 @@ def open_v4l2(index: int, width_px: int, height_px: int) -> FrameSource:
     return capture
 
 
+OpenSource = Callable[[int, int, int], FrameSource]
+
+
 class V4l2Camera:
     """A `Camera` over V4L2 with a time limit.
 
@@ -52,7 +56,7 @@ class V4l2Camera:
         width_px: int = 1_280,
         height_px: int = 960,
         timeout_s: float = 10.0,
-        open_source=open_v4l2,
+        open_source: OpenSource = open_v4l2,
     ) -> None:
         self._device = f"/dev/video{index}"
         self._timeout_s = timeout_s
@@ -90,7 +94,7 @@ class V4l2Camera:
             raise CameraError(answer)
         return answer
 
-    def _serve(self, open_source, index: int, width_px: int, height_px: int) -> None:
+    def _serve(self, open_source: OpenSource, index: int, width_px: int, height_px: int) -> None:
         source = open_source(index, width_px, height_px)
         try:
             if not source.isOpened():

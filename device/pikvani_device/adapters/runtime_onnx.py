@@ -68,7 +68,7 @@ class OnnxRuntime:
                 f"runtime onnx: {model_path} has no tensor {', '.join(sorted(missing))}, which its manifest "
                 "names; install the model package again"
             )
-        self._name = "onnx/" + self._session.get_providers()[0].removesuffix("ExecutionProvider")
+        self._name: str = "onnx/" + self._session.get_providers()[0].removesuffix("ExecutionProvider")
 
     @property
     def name(self) -> str:

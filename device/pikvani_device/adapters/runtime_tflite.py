@@ -22,7 +22,7 @@ class TfliteRuntime:
 
     Args:
         model_path: the `.tflite` file.
-        binding: its signature and the names of its tensors, from the manifest.
+        binding: names of its tensors, from the manifest.
         threads: for one inference.
         interpreter: `litert` or `tflite-runtime`.
 
@@ -63,16 +63,16 @@ class TfliteRuntime:
                 f"runtime tflite: {model_path} does not load ({str(error)[:200]}); install the model package again"
             ) from None
         names = {"logits": binding.logits, "maps": binding.maps, "embedding": binding.embedding}
-        try:
-            runner = self._interpreter.get_signature_runner(binding.signature or None)
-            self._input = runner.get_input_details()[binding.input]
-            details = runner.get_output_details()
-            self._outputs = {role: details[tensor] for role, tensor in names.items()}
-        except (KeyError, ValueError) as error:
+        inputs = {details["name"]: details for details in self._interpreter.get_input_details()}
+        outputs = {details["name"]: details for details in self._interpreter.get_output_details()}
+        missing = ({binding.input} - inputs.keys()) | (set(names.values()) - outputs.keys())
+        if missing:
             raise RuntimeAdapterError(
-                f"runtime tflite: {model_path} has no tensor or signature {error}, which its manifest names; "
-                "install the model package again"
-            ) from None
+                f"runtime tflite: {model_path} has no tensor {', '.join(sorted(missing))}, which its manifest "
+                "names; install the model package again"
+            )
+        self._input = inputs[binding.input]
+        self._outputs = {role: outputs[tensor] for role, tensor in names.items()}
 
     @property
     def name(self) -> str:
@@ -103,7 +103,8 @@ def _quantise(values: NDArray[np.float32], details: Mapping[str, Any]) -> NDArra
         return values.astype(details["dtype"], copy=False)
     limits = np.iinfo(details["dtype"])
     steps = np.rint(values * np.float32(1 / scale)) + zero_point
-    return np.clip(steps, limits.min, limits.max).astype(details["dtype"])
+    quantised: NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(details["dtype"])
+    return quantised
 
 
 def _dequantise(values: NDArray[Any], details: Mapping[str, Any]) -> NDArray[np.float32]:

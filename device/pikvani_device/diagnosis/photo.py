@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 
 from pikvani_device.diagnosis.image_header import HeaderError, ImageHeader, read_header
 from pikvani_device.errors import PhotoError
@@ -123,10 +124,10 @@ def _decode(data: bytes, header: ImageHeader, name: str) -> RgbImage:
     return decoded.astype(np.uint8, copy=False)
 
 
-def _shrink(decoded: RgbImage) -> RgbImage:
+def _shrink(decoded: MatLike) -> MatLike:
     """Bring a PNG or WebP to the size a JPEG of the same photograph is decoded at, so that both are read alike."""
     scale = next((s for s, _ in _REDUCED if min(decoded.shape[:2]) // s >= WORK_SIDE_PX), 1)
     if scale == 1:
         return decoded
     size = (decoded.shape[1] // scale, decoded.shape[0] // scale)
-    return cv2.resize(decoded, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    return cv2.resize(decoded, size, interpolation=cv2.INTER_AREA)

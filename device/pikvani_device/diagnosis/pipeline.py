@@ -79,7 +79,7 @@ class Pipeline:
         except PackageError as error:
             raise ModelError(str(error)) from None
         decision: Decision = said.decision
-        reason = "" if decision == "answer" else said.reason
+        reason: str = "" if decision == "answer" else said.reason
         if not good:
             decision, reason = "more", quality[0].reason
         return Diagnosis(
