@@ -116,7 +116,7 @@ def run_centre(config: Config, say: Callable[[str], None]) -> None:
         _wait_ready([worker.link.ready, listener.link.ready], stopping)
         if not stopping.is_set():
             ready = {
-                "web": f"http://{config.web.host}:{web.effective_port}/",
+                "web": f"http://{config.web.host}:{web.effective_port}",
                 "broker": f"{address.host}:{address.port}",
             }
             say(f"ready {json.dumps(ready)}")

@@ -81,7 +81,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("first_seen_at", UtcTime(), nullable=False),
         sa.Column("last_seen_at", UtcTime(), nullable=False),
-        sa.Column("online", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("online", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("boot_id", sa.Text(), server_default="", nullable=False),
         sa.Column("app", sa.Text(), server_default="", nullable=False),
         sa.Column("model", sa.Text(), server_default="", nullable=False),
