@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pikvani_contract.model import Package, load_package
+from pikvani_contract.model.golden import check_golden
 from pikvani_device.app import build_runtime, shipped_package
 from pikvani_device.config import Config, RuntimeSection
 from pikvani_device.errors import ModelError, RuntimeAdapterError
@@ -78,6 +79,14 @@ def test_given_an_answer_then_the_next_invoke_does_not_change_it(runtime: Runtim
 def test_given_a_view_of_a_wrong_shape_then_it_is_a_runtime_error(runtime: Runtime) -> None:
     with pytest.raises(RuntimeAdapterError):
         runtime.invoke(np.zeros((3, 5), np.float32))
+
+
+def test_given_the_golden_cases_of_the_package_then_they_pass(runtime: Runtime, package: Package) -> None:
+    if runtime.name == "fake":
+        pytest.skip("the fake runtime runs no network")
+    results = check_golden(package, runtime.invoke)
+    assert results
+    assert all(result.passed for result in results), results
 
 
 def test_given_a_closed_runtime_then_invoke_is_an_error_and_closing_again_is_not(
