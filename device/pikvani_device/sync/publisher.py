@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ from pikvani_device.sync.flight import Flight
 log = logging.getLogger(__name__)
 
 _USAGE_FACT = "sync.usage"
+_STOP_LATENCY_S = 0.5
 _BATCH_BYTES = MAX_PAYLOAD_BYTES // 2
 _RECORD_BYTES = 32  # sequence, times and kind of one record, before compression
 
@@ -113,8 +115,7 @@ class Publisher:
         self.start()
         wait_s = 0.0
         while not stop.is_set():
-            self._store.changed.wait(wait_s)
-            self._store.changed.clear()
+            self._wait(stop, wait_s)
             try:
                 wait_s = self.step()
             except StoreError as error:
@@ -123,6 +124,14 @@ class Publisher:
                 wait_s = 5.0
         self._say_status(self._clock.now().mono_ms, online=False)
         self._broker.stop()
+
+    def _wait(self, stop: threading.Event, wait_s: float) -> None:
+        """Until something changed, `wait_s` is over, or we shall stop: whichever comes first."""
+        end_s = time.monotonic() + wait_s
+        while not stop.is_set() and (left_s := end_s - time.monotonic()) > 0:
+            if self._store.changed.wait(min(left_s, _STOP_LATENCY_S)):
+                break
+        self._store.changed.clear()
 
     def step(self) -> float:
         """One turn: receipts in, batches out, status when due.
@@ -182,7 +191,8 @@ class Publisher:
     # -- batches ------------------------------------------------------------------------------------------
 
     def _send_batches(self, now_ms: int) -> float:
-        wait_s = 1.0 if self._flight.in_the_air else 60.0
+        # Another process may record too, and cannot wake us: look as often as a record may wait for company.
+        wait_s = 1.0 if self._flight.in_the_air else max(0.5, self._settings.batch_age_s)
         for waiting in self._store.waiting():
             while not self._flight.full and (room := self._room(waiting.lane)) > 0:
                 after = self._flight.next_after(waiting.outbox)
