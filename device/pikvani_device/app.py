@@ -214,9 +214,17 @@ class Device:
         Raises:
             StoreError: the disk is full or the store is damaged.
         """
-        names = [self._keep(photo) for photo in photos]
         body = case_body(diagnosis, len(photos), crop, channel, locale or self.config.device.locale)
-        return self.store.record_case(body, names)
+        names: list[str] = []
+        try:
+            for photo in photos:
+                names.append(self._keep(photo))
+            return self.store.record_case(body, names)
+        except StoreError:
+            # A full disk must not be left fuller, with photographs that no case names.
+            for name in names:
+                (self._photo_dir / name).unlink(missing_ok=True)
+            raise
 
     def latest_cases(self, limit: int = 20) -> list[StoredCase]:
         """What this device was last asked, newest first."""
@@ -280,9 +288,13 @@ class Device:
         if "pipeline" in built:
             built.pop("pipeline").runtime.close()
 
+    @property
+    def _photo_dir(self) -> Path:
+        return self.data_dir / "photos"
+
     def _keep(self, photo: Photo) -> str:
         name = f"{secrets.token_hex(8)}.jpg"
-        folder = self.data_dir / "photos"
+        folder = self._photo_dir
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with (folder / name).open("wb") as file:

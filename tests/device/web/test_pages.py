@@ -134,3 +134,12 @@ def test_given_templates_then_they_have_no_words_of_their_own() -> None:
 def test_given_a_crop_or_condition_without_a_name_then_its_id_is_shown() -> None:
     assert crop_name("dragon_fruit", "mr-IN") == "dragon fruit"
     assert condition_name("cotton/strange_spots", "en-IN") == "Cotton: strange spots"
+
+
+def test_given_a_store_that_cannot_keep_the_case_then_its_photo_is_not_left_behind(
+    client: FlaskClient, device: Device
+) -> None:
+    device.store._db.execute("PRAGMA max_page_count=1")  # what SQLite meets on a full disk
+    told = client.post("/api/v1/diagnose", data=form(drawn_jpeg(1)))
+    assert told.status_code == 503
+    assert list((device.data_dir / "photos").iterdir()) == []
