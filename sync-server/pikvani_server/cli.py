@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
 
 from pikvani_server import app
+from pikvani_server.broker.mosquitto_config import MosquittoSettings, write_mosquitto_config
 from pikvani_server.config import Config, load_config
+from pikvani_server.config_docs import describe_config
 from pikvani_server.errors import ConfigError, ServerError
 
 _CONFIG = click.option(
@@ -91,6 +94,37 @@ def migrate(config_path: Path | None, db: str | None, data_dir: str | None) -> N
     store = app.migrated_store(config, threading.Event())
     _say(f"{store.name} is up to date")
     store.close()
+
+
+@cli.command("broker-config")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory to write into.")
+@click.option("--ca", "ca_file", type=click.Path(path_type=Path), required=True, help="PEM of the authorities.")
+@click.option("--cert", "cert_file", type=click.Path(path_type=Path), required=True, help="The broker's, with chain.")
+@click.option("--key", "key_file", type=click.Path(path_type=Path), required=True, help="The broker's key.")
+@click.option("--crl", "crl_file", type=click.Path(path_type=Path), required=True, help="PEM of revocation lists.")
+@click.option(
+    "--persistence-dir",
+    "data_dir",
+    type=click.Path(path_type=Path),
+    default="/var/lib/mosquitto",
+    show_default=True,
+)
+@click.option("--device-port", type=click.IntRange(1, 65_535), default=8883, show_default=True)
+@click.option("--device-host", default="", help="Address for devices; all of them unless given.")
+@click.option("--centre-port", type=click.IntRange(1, 65_535), default=8884, show_default=True)
+@click.option("--centre-host", default="127.0.0.1", show_default=True)
+@click.option("--max-devices", type=click.IntRange(1), default=10_000, show_default=True)
+@click.option("--user", default="mosquitto", show_default=True, help="System user Mosquitto becomes.")
+def broker_config(out: Path, **settings: Any) -> None:
+    """Write the production configuration of Mosquitto: mutual TLS, access list, limits, revocation."""
+    for path in write_mosquitto_config(MosquittoSettings(**settings), out):
+        _say(str(path))
+
+
+@cli.command("config")
+def config_command() -> None:
+    """Print every key of the configuration file with its meaning and default."""
+    _say(describe_config())
 
 
 def _configured(config_path: Path | None, db: str | None, broker: str | None, data_dir: str | None) -> Config:

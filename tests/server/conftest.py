@@ -1,0 +1,43 @@
+"""Real services for the server's tests: a broker, a PostgreSQL, a certificate authority."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support import mosquitto, postgres
+
+from pikvani_server.store import Store, open_store
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Postgres]:
+    if postgres.MISSING:
+        pytest.skip(postgres.MISSING)
+    cluster = postgres.Postgres(durable=False)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.close()
+
+
+@pytest.fixture
+def mosquitto_broker(tmp_path: Path) -> Iterator[mosquitto.Mosquitto]:
+    if mosquitto.MISSING:
+        pytest.skip(mosquitto.MISSING)
+    broker = mosquitto.Mosquitto.bare(tmp_path / "broker")
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+@pytest.fixture
+def sqlite_store(tmp_path: Path) -> Iterator[Store]:
+    store = open_store(f"sqlite:///{tmp_path / 'centre.sqlite3'}")
+    store.migrate()
+    yield store
+    store.close()

@@ -1,0 +1,248 @@
+"""The generated production configuration, used as it is in front of a real Mosquitto."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from tests.support import mosquitto
+from tests.support.mosquitto import Mosquitto, free_port
+from tests.support.pki import Authority, Pki
+
+from pikvani_contract import topics
+from pikvani_server.broker.mosquitto_config import CENTRE_USER, MosquittoSettings, write_mosquitto_config
+
+pytestmark = pytest.mark.needs_mosquitto
+TAKEN = ("Success", "No matching subscribers")
+
+
+class Peer:
+    """A client that says what happened to it."""
+
+    def __init__(self, port: int, ca_file: Path, files: tuple[Path, Path] | None, client_id: str) -> None:
+        self.connected: str | None = None
+        self.received: list[tuple[str, bytes]] = []
+        self.puback: dict[int, str] = {}
+        self.disconnects = 0
+        self._event = threading.Event()
+        context = ssl.create_default_context(cafile=str(ca_file))
+        if files:
+            context.load_cert_chain(*map(str, files))
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5)
+        self.client.tls_set_context(context)
+        self.client.on_connect = self._on_connect
+        self.client.on_disconnect = self._on_disconnect
+        self.client.on_message = lambda _c, _d, m: self.received.append((m.topic, m.payload))
+        self.client.on_publish = lambda _c, _d, mid, reason, _p: self.puback.__setitem__(mid, str(reason))
+        self._port = port
+
+    def _on_connect(self, _c: Any, _d: Any, _f: Any, reason: Any, _p: Any) -> None:
+        self.connected = str(reason)
+        self._event.set()
+
+    def _on_disconnect(self, *_: Any) -> None:
+        self.disconnects += 1
+
+    def connect(self, wait_s: float = 3.0) -> bool:
+        try:
+            self.client.connect("127.0.0.1", self._port, keepalive=30)
+        except (OSError, ssl.SSLError):
+            return False
+        self.client.loop_start()
+        self._event.wait(wait_s)
+        return self.connected == "Success"
+
+    def publish(self, topic: str, payload: bytes = b"x", retain: bool = False) -> str:
+        info = self.client.publish(topic, payload, qos=1, retain=retain)
+        deadline = time.monotonic() + 3
+        while info.mid not in self.puback and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return self.puback.get(info.mid, "no answer")
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+class Village:
+    def __init__(self, folder: Path) -> None:
+        self.pki = Pki(folder / "pki")
+        self.device_port, self.centre_port = free_port(), free_port()
+        data = folder / "data"
+        data.mkdir()
+        for path in (folder, data, self.pki.folder):
+            path.chmod(0o777)
+        self.settings = MosquittoSettings(
+            ca_file=self.pki.ca_file,
+            cert_file=self.pki.broker_cert,
+            key_file=self.pki.broker_key,
+            crl_file=self.pki.crl_file,
+            data_dir=data,
+            device_port=self.device_port,
+            device_host="127.0.0.1",
+            centre_port=self.centre_port,
+            user="root",
+        )
+        self.written = write_mosquitto_config(self.settings, folder / "conf")
+        self.broker = Mosquitto(self.written[0], [self.device_port, self.centre_port])
+        self.peers: list[Peer] = []
+
+    def peer(self, files: tuple[Path, Path] | None, client_id: str, centre: bool = False) -> Peer:
+        port = self.centre_port if centre else self.device_port
+        found = Peer(port, self.pki.ca_file, files, client_id)
+        self.peers.append(found)
+        return found
+
+    def device(self, name: str) -> Peer:
+        found = self.peer(self.pki.files(name), name)
+        assert found.connect(), found.connected
+        return found
+
+
+@pytest.fixture
+def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
+    if mosquitto.MISSING:
+        pytest.skip(mosquitto.MISSING)
+    found = Village(tmp_path_factory.mktemp("village"))
+    found.broker.start()
+    yield found
+    for peer in found.peers:
+        peer.close()
+    found.broker.stop()
+
+
+def test_given_an_enrolled_device_then_it_may_use_its_own_topics_and_the_centre_hears_it(village: Village) -> None:
+    centre = village.peer(village.pki.files(CENTRE_USER), "ingest-0", centre=True)
+    assert centre.connect()
+    centre.client.subscribe(topics.every_device(topics.UP_BATCH, share="ingest"), qos=1)
+    device = village.device("village-a")
+    device.client.subscribe(topics.device("village-a", topics.DOWN_RECEIPT), qos=1)
+    time.sleep(0.2)
+
+    assert device.publish(topics.device("village-a", topics.UP_BATCH), b"batch") == "Success"
+    assert centre.publish(topics.device("village-a", topics.DOWN_RECEIPT), b"receipt") == "Success"
+
+    time.sleep(0.3)
+    assert centre.received == [("pikvani/v1/d/village-a/up/batch", b"batch")]
+    assert device.received == [("pikvani/v1/d/village-a/down/receipt", b"receipt")]
+
+
+def test_given_device_a_then_it_can_neither_publish_nor_read_as_b(village: Village) -> None:
+    a, b = village.device("village-a"), village.device("village-b")
+    centre = village.peer(village.pki.files(CENTRE_USER), "ingest-0", centre=True)
+    assert centre.connect()
+    for leaf in topics.DOWN + topics.UP:
+        a.client.subscribe(topics.device("village-b", leaf), qos=1)
+    a.client.subscribe("#", qos=1)
+    a.client.subscribe("$share/ingest/pikvani/v1/d/+/up/batch", qos=1)
+    centre.client.subscribe(topics.every_device(topics.UP_BATCH), qos=1)
+    time.sleep(0.2)
+
+    for leaf in topics.UP:
+        assert a.publish(topics.device("village-b", leaf)) == "Not authorized"
+    for leaf in topics.DOWN:
+        assert a.publish(topics.device("village-a", leaf)) == "Not authorized"
+    assert b.publish(topics.device("village-b", topics.UP_BATCH), b"of b") == "Success"
+    assert centre.publish(topics.device("village-b", topics.DOWN_COMMAND), b"for b") == "Success"
+
+    time.sleep(0.4)
+    assert a.received == []
+    assert centre.received == [("pikvani/v1/d/village-b/up/batch", b"of b")]
+
+
+def test_given_device_a_with_the_client_id_of_b_then_b_keeps_its_session(village: Village) -> None:
+    b = village.device("village-b")
+    thief = village.peer(village.pki.files("village-a"), "village-b")
+
+    assert thief.connect()
+
+    time.sleep(0.3)
+    assert b.disconnects == 0
+    assert b.publish(topics.device("village-b", topics.UP_STATUS)) in TAKEN
+
+
+def test_given_device_a_with_a_will_on_a_topic_of_b_then_nobody_hears_it(village: Village) -> None:
+    thief = village.peer(village.pki.files("village-a"), "village-a")
+    thief.client.will_set(
+        topics.device("village-b", topics.UP_STATUS),
+        b"gone",
+        qos=1,
+        retain=True,
+        properties=Properties(PacketTypes.WILLMESSAGE),
+    )
+
+    centre = village.peer(village.pki.files(CENTRE_USER), "fleet-0", centre=True)
+    assert centre.connect() and thief.connect()
+    centre.client.subscribe(topics.every_device(topics.UP_STATUS), qos=1)
+    thief.client.loop_stop()
+    thief.client.socket().close()
+
+    time.sleep(0.5)
+    assert centre.received == []
+
+
+def test_given_no_revoked_unknown_or_expired_certificate_then_none_gets_in(village: Village) -> None:
+    revoked = village.pki.devices.issue("village-r")
+    village.broker.stop()
+    village.pki.revoke(revoked)
+    village.broker.start()
+    stranger = Authority("Somebody else")
+    outside = stranger.issue("village-a").write(village.pki.folder, "outside")
+    expired = village.pki.devices.issue("village-a", expired=True)
+
+    for name, files in {
+        "revoked": village.pki.files("village-r", revoked),
+        "unknown authority": outside,
+        "expired": village.pki.files("expired", expired),
+        "no certificate": None,
+    }.items():
+        for centre in (False, True):
+            peer = village.peer(files, "village-a", centre=centre)
+            assert not peer.connect(wait_s=0.5), f"{name} got in"
+    assert village.device("village-a").connected == "Success"
+
+
+@pytest.mark.parametrize("common_name", ["+", "#", "a/b", " ", "village-a/up", "VILLAGE"])
+def test_given_a_certificate_with_a_wrong_cn_then_it_gets_nowhere(village: Village, common_name: str) -> None:
+    victim = village.device("village-a")
+    victim.client.subscribe(topics.device("village-a", topics.DOWN_COMMAND), qos=1)
+    peer = village.peer(village.pki.files("wrong", village.pki.devices.issue(common_name)), "x")
+    if not peer.connect(wait_s=1):
+        return
+    for name in ("village-a", "+", "a"):
+        peer.client.subscribe(f"pikvani/v1/d/{name}/up/#", qos=1)
+        peer.client.subscribe(f"pikvani/v1/d/{name}/down/#", qos=1)
+    time.sleep(0.2)
+
+    assert peer.publish("pikvani/v1/d/village-a/up/batch") not in TAKEN
+    assert peer.publish("pikvani/v1/d/village-a/down/command") not in TAKEN
+    victim.publish(topics.device("village-a", topics.UP_BATCH), b"secret")
+
+    time.sleep(0.2)
+    assert peer.received == [] and victim.received == []
+
+
+def test_given_a_device_enrolled_then_its_id_can_never_be_the_centres_user() -> None:
+    assert not topics.DEVICE_ID.fullmatch(CENTRE_USER)
+
+
+def test_given_a_payload_over_the_limit_then_the_broker_does_not_pass_it_on(village: Village) -> None:
+    centre = village.peer(village.pki.files(CENTRE_USER), "ingest-0", centre=True)
+    assert centre.connect()
+    centre.client.subscribe(topics.every_device(topics.UP_BATCH), qos=1)
+    device = village.device("village-a")
+    time.sleep(0.1)
+
+    assert device.publish(topics.device("village-a", topics.UP_BATCH), bytes(300_000)) not in TAKEN
+
+    time.sleep(0.2)
+    assert centre.received == []
