@@ -64,9 +64,7 @@ def paste(scene: Image, leaf: Image, mask: Image, rng: Generator, relative: floa
     centre = size / 2 + rng.uniform(-room, room, 2) * size
     offset = centre - linear @ np.array([x + w / 2, y + h / 2])
     matrix = np.hstack([linear, offset[:, None]]).astype(np.float32)
-    warped = cv2.warpAffine(
-        leaf, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-    )
+    warped = cv2.warpAffine(leaf, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     alpha = cv2.warpAffine(mask, matrix, (size, size), flags=cv2.INTER_LINEAR)
     if rng.random() < 0.5:
         moved = np.roll(alpha, tuple(int(v) for v in rng.integers(-8, 9, 2)), (0, 1))
@@ -88,9 +86,7 @@ def towards(leaf: Image, other: Image, rng: Generator) -> Image:
     goal_mean = mean + weight * (b.mean((0, 1)) - mean)
     goal_spread = spread * np.clip((b.std((0, 1)) / spread), 0.5, 2.0) ** weight
     moved = (a - mean) / spread * goal_spread + goal_mean
-    return cv2.cvtColor(np.clip(moved, 0, 255).astype(np.uint8), cv2.COLOR_LAB2RGB).astype(
-        np.uint8, copy=False
-    )
+    return cv2.cvtColor(np.clip(moved, 0, 255).astype(np.uint8), cv2.COLOR_LAB2RGB).astype(np.uint8, copy=False)
 
 
 def light(rgb: Image, rng: Generator, strength: float = 1.0) -> Image:
@@ -115,9 +111,7 @@ def light(rgb: Image, rng: Generator, strength: float = 1.0) -> Image:
         hsv[..., 0] = (hsv[..., 0].astype(np.int16) + int(rng.integers(-7, 8))) % 180
         out = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
     if rng.random() < 0.3:
-        coarse = rng.uniform(0.45, 1.25, (int(rng.integers(2, 5)), int(rng.integers(2, 5)))).astype(
-            np.float32
-        )
+        coarse = rng.uniform(0.45, 1.25, (int(rng.integers(2, 5)), int(rng.integers(2, 5)))).astype(np.float32)
         field = cv2.resize(coarse, (rgb.shape[1], rgb.shape[0]), interpolation=cv2.INTER_CUBIC)[..., None]
         out = np.clip(out * field, 0, 255).astype(np.uint8)
     return out.astype(np.uint8, copy=False)

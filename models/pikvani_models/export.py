@@ -120,7 +120,5 @@ def tflite_binding(path: Path, net: LeafNet) -> Binding:
         role = "maps" if len(shape) == 4 else "logits" if shape == (1, classes) else "embedding"
         names[role] = detail["name"]
     if set(names) != set(OUTPUTS) or classes == embedding:
-        raise ValueError(
-            f"{path}: outputs {names} cannot be told apart by shape; change EMBEDDING in network.py"
-        )
+        raise ValueError(f"{path}: outputs {names} cannot be told apart by shape; change EMBEDDING in network.py")
     return Binding("tflite", path.name, engine.get_input_details()[0]["name"], **names)

@@ -12,9 +12,7 @@ from pikvani_models.network import EMBEDDING, LeafNet
 
 
 @torch.no_grad()
-def pooled_features(
-    net: LeafNet, views: Sequence[NDArray[np.float32]], batch: int = 32
-) -> NDArray[np.float32]:
+def pooled_features(net: LeafNet, views: Sequence[NDArray[np.float32]], batch: int = 32) -> NDArray[np.float32]:
     """Pooled features `[n, FEATURES]` of model inputs `[1, s, s, 3]`."""
     net.eval()
     rows = []

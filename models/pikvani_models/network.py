@@ -38,9 +38,7 @@ class ConvBnAct(nn.Sequential):
     is therefore only right for inputs whose side is a multiple of 32.
     """
 
-    def __init__(
-        self, cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1, act: bool = True
-    ) -> None:
+    def __init__(self, cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1, act: bool = True) -> None:
         layers: list[nn.Module] = []
         padding = (kernel - 1) // 2
         if stride == 2:
@@ -57,9 +55,7 @@ class ConvBnAct(nn.Sequential):
 class InvertedResidual(nn.Module):
     """MobileNetV2's inverted residual block, with stochastic depth while training."""
 
-    def __init__(
-        self, cin: int, cout: int, expansion: int, stride: int, kernel: int, drop_path: float
-    ) -> None:
+    def __init__(self, cin: int, cout: int, expansion: int, stride: int, kernel: int, drop_path: float) -> None:
         super().__init__()
         width = cin * expansion
         layers: list[nn.Module] = []
@@ -72,6 +68,7 @@ class InvertedResidual(nn.Module):
         self.drop_path = drop_path
 
     def forward(self, x: Tensor) -> Tensor:
+        """Feature maps to feature maps; half the side where the stride is 2."""
         out = self.layers(x)
         if not self.residual:
             return out
@@ -123,11 +120,10 @@ class LeafNet(nn.Module):
 
     def classify(self, pooled: Tensor) -> Tensor:
         """Logits `[n, classes]` of pooled features: what training uses (dropout acts here)."""
-        return functional.linear(
-            self.dropout(pooled), self.classifier.weight[:, :, 0, 0], self.classifier.bias
-        )
+        return functional.linear(self.dropout(pooled), self.classifier.weight[:, :, 0, 0], self.classifier.bias)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits, maps and embedding, as the class says."""
         features = self.features(x)
         maps = self.classifier(features)
         return maps.mean((2, 3)), maps.permute(0, 2, 3, 1), self.projection(features.mean((2, 3)))
@@ -142,18 +138,14 @@ def load_imagenet(net: LeafNet, state: Mapping[str, Tensor]) -> None:
     given = [(k, v) for k, v in state.items() if not k.startswith("_fc")]
     # The package registers the head's convolution before the blocks' entries or after them; sort by role.
     order = sorted(range(len(given)), key=lambda i: (_rank(given[i][0]), i))
-    own = [
-        (k, v) for part in (net.stem, net.blocks, net.top) for k, v in part.state_dict(keep_vars=True).items()
-    ]
+    own = [(k, v) for part in (net.stem, net.blocks, net.top) for k, v in part.state_dict(keep_vars=True).items()]
     if len(own) != len(given):
         raise ValueError(f"ImageNet weights hold {len(given)} tensors, the network's body needs {len(own)}")
     with torch.no_grad():
         for (name, target), index in zip(own, order, strict=True):
             source_name, source = given[index]
             if target.shape != source.shape:
-                raise ValueError(
-                    f"{source_name} {tuple(source.shape)} does not fit {name} {tuple(target.shape)}"
-                )
+                raise ValueError(f"{source_name} {tuple(source.shape)} does not fit {name} {tuple(target.shape)}")
             target.copy_(source)
 
 

@@ -43,9 +43,7 @@ def imagenet_net(epochs: int = 10) -> LeafNet:
     return net
 
 
-def fine_tune(
-    recipe: str, folder: Path, schedule: Schedule, start: Path | None, size: int, seed: int = 7
-) -> Path:
+def fine_tune(recipe: str, folder: Path, schedule: Schedule, start: Path | None, size: int, seed: int = 7) -> Path:
     """Run a fine-tuning recipe and return the path of the averaged weights."""
     torch.manual_seed(seed)
     torch.set_num_threads(2)

@@ -91,6 +91,11 @@ def split_of(group: str) -> Split:
     return "val" if share < TEST_SHARE + VAL_SHARE else "train"
 
 
+def half_of(group: str) -> int:
+    """0 or 1: which half of a held-out source a group lies in. Fitting may see half 0; half 1 is for measuring."""
+    return hashlib.sha256(f"half {group}".encode()).digest()[0] & 1
+
+
 def scan(root: Path, sources: tuple[Source, ...] = SOURCES) -> list[Record]:
     """All photographs of `sources` below `root`, in a stable order, grouped and split.
 
@@ -103,9 +108,7 @@ def scan(root: Path, sources: tuple[Source, ...] = SOURCES) -> list[Record]:
         for folder in source.classes:
             found = sorted((root / source.name / folder).glob("*.jpg"))
             if not found:
-                raise DataError(
-                    f"{root / source.name / folder} holds no .jpg: the registry lists it; restore the data"
-                )
+                raise DataError(f"{root / source.name / folder} holds no .jpg: the registry lists it; restore the data")
             paths += found
         hashes = np.stack([perceptual_hash(_gray(path)) for path in paths])
         groups = near_duplicate_groups(hashes)

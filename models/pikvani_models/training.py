@@ -160,9 +160,7 @@ def train(net: LeafNet, average: LeafNet, stream: TrainingStream, schedule: Sche
 
 def normalise(pictures: Tensor) -> Tensor:
     """uint8 `[n, h, w, 3]` to float `[n, 3, h, w]` as Lite0 was pretrained: (x - 127) / 128."""
-    return ((pictures.permute(0, 3, 1, 2).float() - 127.0) / 128.0).contiguous(
-        memory_format=torch.channels_last
-    )
+    return ((pictures.permute(0, 3, 1, 2).float() - 127.0) / 128.0).contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
@@ -189,9 +187,7 @@ def _save(
     partial.replace(path)
 
 
-def _restore(
-    path: Path, net: LeafNet, average: LeafNet, optimizer: torch.optim.Optimizer
-) -> tuple[float, int]:
+def _restore(path: Path, net: LeafNet, average: LeafNet, optimizer: torch.optim.Optimizer) -> tuple[float, int]:
     if not path.exists():
         return 0.0, 0
     state = torch.load(path, map_location="cpu")

@@ -38,9 +38,7 @@ def look(manifest: Manifest, rgb: NDArray[np.uint8], invoke: Invoke, crop: str |
                 return evidence
             label = manifest.labels.index(diagnosis.label)
             focus = focus_in_photo(rgb, manifest.input.views[0], map_focus(evidence.maps, label))
-        evidence = _merged(
-            evidence, _evidence(manifest, invoke(model_input(rgb, manifest.input, view, focus)))
-        )
+        evidence = _merged(evidence, _evidence(manifest, invoke(model_input(rgb, manifest.input, view, focus))))
     if evidence is None:
         raise PackageError("the manifest's input has no views: rebuild the package")
     return evidence
@@ -56,9 +54,7 @@ def _evidence(manifest: Manifest, outputs: Mapping[str, NDArray[np.float32]]) ->
     for name, shape in expected.items():
         given = outputs[name].shape if name in outputs else None
         if given != shape:
-            raise PackageError(
-                f"model output {name} has shape {given}, the manifest says {shape}: rebuild the package"
-            )
+            raise PackageError(f"model output {name} has shape {given}, the manifest says {shape}: rebuild the package")
     logits, embedding = outputs["logits"][0].astype(np.float64), outputs["embedding"][0].astype(np.float64)
     return Evidence(logits, embedding, outputs["maps"][0])
 

@@ -250,9 +250,7 @@ class Manifest(Part, frozen=True):
             if binding.runtime == runtime:
                 return binding
         have = ", ".join(b.runtime for b in self.bindings)
-        raise PackageError(
-            f"{MANIFEST_FILE} has no model for runtime {runtime} (it has {have}): choose one of these"
-        )
+        raise PackageError(f"{MANIFEST_FILE} has no model for runtime {runtime} (it has {have}): choose one of these")
 
 
 @dataclass(frozen=True)
@@ -274,16 +272,12 @@ def parse_manifest(data: bytes) -> Manifest:
         PackageError: It is not JSON, of another schema, or its parts do not fit one another.
     """
     if len(data) > MAX_MANIFEST_BYTES:
-        raise PackageError(
-            f"{MANIFEST_FILE} has {len(data)} bytes, more than {MAX_MANIFEST_BYTES}: not a manifest"
-        )
+        raise PackageError(f"{MANIFEST_FILE} has {len(data)} bytes, more than {MAX_MANIFEST_BYTES}: not a manifest")
     try:
         schema = msgspec.json.decode(data, type=dict[str, msgspec.Raw]).get("schema")
         if schema is None or int(bytes(schema)) != SCHEMA:
             shown = "none" if schema is None else bytes(schema).decode(errors="replace")[:20]
-            raise PackageError(
-                f"{MANIFEST_FILE} has schema {shown}, this software reads {SCHEMA}: update the software"
-            )
+            raise PackageError(f"{MANIFEST_FILE} has schema {shown}, this software reads {SCHEMA}: update the software")
         manifest = msgspec.json.decode(data, type=Manifest)
     except (msgspec.MsgspecError, ValueError) as error:
         raise PackageError(f"{MANIFEST_FILE} does not validate: {error}; rebuild the package") from error
@@ -298,9 +292,7 @@ def _check_fit(m: Manifest) -> None:
     if m.outputs.classes != len(m.labels):
         wrong.append(f"outputs.classes is {m.outputs.classes}, but there are {len(m.labels)} labels")
     if m.outputs.side * 32 != m.input.size:
-        wrong.append(
-            f"outputs.side {m.outputs.side} does not fit input.size {m.input.size} (side is size / 32)"
-        )
+        wrong.append(f"outputs.side {m.outputs.side} does not fit input.size {m.input.size} (side is size / 32)")
     named = sum(not label.startswith("none/") for label in m.labels)
     if len(m.refusal.centres) != named:
         wrong.append(f"refusal.centres has {len(m.refusal.centres)} rows for {named} labels outside none/")
@@ -347,9 +339,7 @@ def load_package(folder: Path) -> Package:
             raise PackageError(f"{file} is listed in {MANIFEST_FILE} but missing: fetch the package again")
         size = file.stat().st_size
         if size != entry.size:
-            raise PackageError(
-                f"{file} has {size} bytes, {MANIFEST_FILE} says {entry.size}: fetch the package again"
-            )
+            raise PackageError(f"{file} has {size} bytes, {MANIFEST_FILE} says {entry.size}: fetch the package again")
         with file.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         if digest != entry.sha256:

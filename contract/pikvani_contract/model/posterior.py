@@ -84,17 +84,12 @@ def decide(
     if not 1 <= len(evidence) <= manifest.decision.max_photos:
         raise PackageError(f"{len(evidence)} photographs in a case: give 1 to {manifest.decision.max_photos}")
     if crop is not None and crop not in manifest.crops:
-        raise PackageError(
-            f"crop {crop!r} is not one the model knows: choose from {', '.join(manifest.crops)}"
-        )
+        raise PackageError(f"crop {crop!r} is not one the model knows: choose from {', '.join(manifest.crops)}")
     named = _named(manifest)
-    allowed = named if crop is None else np.array([label.startswith(f"{crop}/") for label in manifest.labels])
-    log_p = _fused(manifest, evidence, crop)
+    log_p = fused(manifest, evidence, crop)
     if symptoms:
-        log_p = _normalised(
-            log_p + np.log([max(symptoms.get(label, 1.0), 1e-3) for label in manifest.labels])
-        )
-    inside = _normalised(np.where(allowed, log_p, -np.inf))
+        log_p = _normalised(log_p + np.log([max(symptoms.get(label, 1.0), 1e-3) for label in manifest.labels]))
+    inside = restricted(manifest, log_p, crop)
     best = int(np.argmax(inside))
     label = manifest.labels[best]
     said = crop or label.split("/")[0]
@@ -111,9 +106,8 @@ def decide(
     none_mass = float(np.exp(log_p[~named]).sum())
     crop_mass = float(np.exp(features[1]))
     reason = _reason(manifest, verdict, none_mass, in_distribution, crop_mass if crop else 1.0)
-    probabilities = {
-        k: float(np.exp(v)) for k, v, a in zip(manifest.labels, inside, allowed, strict=True) if a
-    }
+    said_of = zip(manifest.labels, inside, strict=True)
+    probabilities = {name: float(np.exp(value)) for name, value in said_of if np.isfinite(value)}
     return Diagnosis(verdict, reason, label, float(confidence), probabilities, in_distribution)
 
 
@@ -167,7 +161,8 @@ def map_focus(maps: NDArray[np.float32], label: int) -> tuple[float, float]:
     return x, y
 
 
-def _fused(manifest: Manifest, evidence: Sequence[Evidence], crop: str | None) -> Vector:
+def fused(manifest: Manifest, evidence: Sequence[Evidence], crop: str | None) -> Vector:
+    """Log-probabilities over all labels of a case's photographs, at the temperature of the crop where known."""
     temperature = manifest.confidence.temperature
     if crop is not None:
         temperature = manifest.confidence.crop_temperature.get(crop, temperature)
@@ -175,9 +170,15 @@ def _fused(manifest: Manifest, evidence: Sequence[Evidence], crop: str | None) -
     return _normalised(total / len(evidence) ** manifest.decision.fusion_exponent)
 
 
-def _reason(
-    manifest: Manifest, verdict: Verdict, none: float, in_distribution: float, crop_mass: float
-) -> Reason:
+def restricted(manifest: Manifest, log_p: Vector, crop: str | None) -> Vector:
+    """`log_p` within a crop's labels (all but `none/...` where the crop is unknown), -inf outside."""
+    allowed = _named(manifest)
+    if crop is not None:
+        allowed = np.array([label.startswith(f"{crop}/") for label in manifest.labels])
+    return _normalised(np.where(allowed, log_p, -np.inf))
+
+
+def _reason(manifest: Manifest, verdict: Verdict, none: float, in_distribution: float, crop_mass: float) -> Reason:
     if verdict == "answer":
         return "sure"
     if in_distribution < manifest.refusal.leaf_below:

@@ -15,9 +15,7 @@ from pikvani_contract.model.manifest import InputSpec, ViewSpec
 CENTRE = (0.5, 0.5)
 
 
-def square(
-    rgb: NDArray[np.uint8], view: ViewSpec, focus: tuple[float, float] = CENTRE
-) -> tuple[int, int, int]:
+def square(rgb: NDArray[np.uint8], view: ViewSpec, focus: tuple[float, float] = CENTRE) -> tuple[int, int, int]:
     """The square a view cuts out: left, top and side in pixels.
 
     Args:
@@ -47,16 +45,12 @@ def model_input(
     left, top, side = square(rgb, view, focus)
     cut = rgb[top : top + side, left : left + side]
     shrinking = side > spec.size
-    small = cv2.resize(
-        cut, (spec.size, spec.size), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-    )
+    small = cv2.resize(cut, (spec.size, spec.size), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
     mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
     return ((small.astype(np.float32) - mean) / std)[None]
 
 
-def focus_in_photo(
-    rgb: NDArray[np.uint8], view: ViewSpec, in_view: tuple[float, float]
-) -> tuple[float, float]:
+def focus_in_photo(rgb: NDArray[np.uint8], view: ViewSpec, in_view: tuple[float, float]) -> tuple[float, float]:
     """A place given as shares of a centred view's square, as shares of the whole photograph."""
     h, w = rgb.shape[:2]
     left, top, side = square(rgb, view)

@@ -1,0 +1,78 @@
+"""The model card, written from the manifest's measured numbers and from nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pikvani_contract.model.manifest import Manifest, Metric
+
+COLUMNS = ("accuracy", "accuracy_open", "macro_f1", "ece", "answered", "right_of_answered")
+
+
+def write_card(manifest: Manifest, path: Path) -> None:
+    """Write `MODEL_CARD.md`."""
+    laboratory = ", ".join(manifest.laboratory_only) or "none"
+    lines = [
+        f"# Model card: {manifest.name} {manifest.version}",
+        "",
+        "Names leaf diseases from photographs, offline, and refuses where it is not sure. It advises nobody to spray: a",
+        'confident answer is still a photograph\'s answer, and a refusal means "show it to your KVK".',
+        "",
+        f"- Network: EfficientNet-Lite0, {manifest.input.size} px, {len(manifest.labels) - 1} conditions of "
+        f"{len(manifest.crops)} crops and one refusal label.",
+        f"- **Trained on laboratory pictures only: {laboratory}.** No field photograph of these crops was seen in "
+        "training; expect much lower accuracy in the field.",
+        "- Maize was trained in the laboratory; its field figures below are from photographs never trained on.",
+        f"- Thresholds: answer at {manifest.decision.overall.answer:.2f}, ask again at "
+        f"{manifest.decision.overall.more:.2f}; chosen for at most {manifest.decision.risk:.0%} wrong among the answered.",
+        "",
+        "## Measured (quantised ONNX file, crop known unless said)",
+        *_table([x for x in manifest.metrics if x.protocol == "in-source"], "Same sources, other photographs"),
+        *_table([x for x in manifest.metrics if x.protocol == "cross-source"], "A source never trained on"),
+        "",
+        "### Refused, at the confidence that keeps 90% of known field photographs (crop not told)",
+        "",
+        "| pictures of | photographs | refused |",
+        "|---|---|---|",
+        *[f"| {x.source} | {x.count} | {x.value:.1%} |" for x in manifest.metrics if x.protocol == "refusal"],
+        "",
+        "The refusal pictures come from the same sets as those trained on: expect less elsewhere.",
+        "",
+        "## INT8 against FP32",
+        "",
+        "| file | photographs | same top label | accuracy lost, points | size ratio | speed ratio, x86, one thread |",
+        "|---|---|---|---|---|---|",
+        *[
+            f"| {name} | {a.photographs} | {a.top1:.1%} | {a.accuracy_drop:.2f} | {a.size_ratio:.3f} | "
+            f"{a.speed_ratio or 'not measured'} |"
+            for name, a in manifest.agreement.items()
+        ],
+        "",
+        "## Trained on",
+        "",
+        "| source | crop | kind | licence | photographs |",
+        "|---|---|---|---|---|",
+        *[f"| {d.name} | {d.crop} | {d.kind} | {d.licence} | {d.photographs} |" for d in manifest.data],
+        "",
+        "Source and class are tangled in these sets; same-source figures flatter. Not covered at all: soybean, onion,",
+        "pomegranate, wheat, tur, healthy rice.",
+        "",
+    ]
+    path.write_text("\n".join(lines))
+
+
+def _table(metrics: list[Metric], title: str) -> list[str]:
+    rows: dict[str, dict[str, Metric]] = {}
+    for x in metrics:
+        rows.setdefault(x.source or "all", {})[x.name] = x
+    lines = [
+        "",
+        f"### {title}",
+        "",
+        f"| source | photographs | {' | '.join(COLUMNS)} |",
+        "|---" * (len(COLUMNS) + 2) + "|",
+    ]
+    for source, values in rows.items():
+        cells = " | ".join(f"{values[c].value:.3f}" if c in values else "" for c in COLUMNS)
+        lines.append(f"| {source} | {next(iter(values.values())).count} | {cells} |")
+    return lines

@@ -1,0 +1,189 @@
+"""Confidence calibration, out-of-distribution score and decision thresholds, fitted on validation photographs only.
+
+Takes what the quantised model said (`measuring.collect`) and returns the manifest's parts. "Proxies" are photographs
+of a source the model never trained on: they stand for the unseen farm. It touches no test photograph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from pikvani_contract.model.manifest import (
+    Linear,
+    Manifest,
+    ReferenceSketch,
+    Refusal,
+    Thresholds,
+)
+from pikvani_contract.model.posterior import Evidence, decide, refusal_features, refusal_probability
+from pikvani_models.measuring import Seen, answers, matches
+from pikvani_models.registry import NONE
+
+RISK = 0.10
+PROXY_WEIGHT = 0.5
+STRANGER_WEIGHT = 0.35
+DOUBT_SHARE = 0.35
+
+
+def fit(manifest: Manifest, val: Sequence[Seen], proxies: Sequence[Seen]) -> Manifest:
+    """A manifest whose confidence, refusal and decision parts are fitted.
+
+    Args:
+        manifest: With any valid values in those parts.
+        val: Validation photographs, refusal pictures among them.
+        proxies: Photographs of known crops from sources never trained on.
+    """
+    known = [s for s in val if s.record.label != NONE]
+    strangers = [s for s in val if s.record.label == NONE]
+    manifest = _with_confidence(manifest, temperature=_temperature(manifest, known))
+    manifest = _fit_refusal(manifest, known, strangers)
+    manifest = _fit_confidence(manifest, known, strangers, proxies)
+    manifest = _fit_second_view(manifest, known, proxies)
+    return _fit_decision(manifest, known, strangers, proxies)
+
+
+def centres(labels: Sequence[str], seen: Sequence[tuple[str, Evidence]]) -> Refusal:
+    """Label centres and the shared diagonal precision in the embedding, from labelled evidence."""
+    named = [label for label in labels if label != NONE]
+    embeddings = np.stack([e.embedding for _, e in seen])
+    index = np.array([named.index(label) for label, _ in seen])
+    middle = np.stack([embeddings[index == i].mean(axis=0) for i in range(len(named))])
+    precision = 1.0 / np.maximum((embeddings - middle[index]).var(axis=0), 1e-3)
+    rounded = tuple(tuple(round(float(v), 4) for v in row) for row in middle)
+    model = Linear((-1.0, 0.0, 0.0, 0.0), 0.0)
+    return Refusal(model, rounded, tuple(round(float(v), 4) for v in precision), 0.5)
+
+
+def reference(manifest: Manifest, seen: Sequence[Seen]) -> ReferenceSketch:
+    """The reference sketch for drift, of photographs of known crops."""
+    known = [s for s in seen if s.record.label != NONE]
+    given = [a.open for a in answers(manifest, known)]
+    embeddings = np.stack([s.first.embedding for s in known])
+    histogram = np.histogram([d.confidence for d in given], bins=10, range=(0, 1))[0] / len(given)
+    said = [d.label for d in given]
+    return ReferenceSketch(
+        len(given),
+        tuple(round(float(v), 4) for v in embeddings.mean(axis=0)),
+        tuple(round(float(v), 4) for v in embeddings.std(axis=0)),
+        tuple(round(float(v), 4) for v in histogram),
+        {label: round(said.count(label) / len(said), 4) for label in manifest.labels if label != NONE},
+    )
+
+
+def _with_confidence(manifest: Manifest, **changes: object) -> Manifest:
+    return msgspec.structs.replace(manifest, confidence=msgspec.structs.replace(manifest.confidence, **changes))
+
+
+def _temperature(manifest: Manifest, known: Sequence[Seen]) -> float:
+    """The temperature with the least negative log-likelihood within the known crop."""
+    best, least = 1.0, np.inf
+    for t in np.geomspace(0.3, 3.0, 25):
+        trial = _with_confidence(manifest, temperature=float(t))
+        loss = 0.0
+        for s in known:
+            p = decide(trial, [s.first], s.record.label.split("/")[0]).probabilities
+            loss -= np.log(max(p[s.record.label], 1e-9))
+        if loss < least:
+            best, least = float(t), loss
+    return round(best, 4)
+
+
+def _fit_refusal(manifest: Manifest, known: Sequence[Seen], strangers: Sequence[Seen]) -> Manifest:
+    x = np.stack([refusal_features(manifest, s.first) for s in [*known, *strangers]])
+    y = np.array([1] * len(known) + [0] * len(strangers))
+    model = _logistic(x, y, np.where(y == 1, 0.5 / len(known), 0.5 / len(strangers)) * len(y))
+    return msgspec.structs.replace(manifest, refusal=msgspec.structs.replace(manifest.refusal, model=model))
+
+
+def _fit_confidence(
+    manifest: Manifest, known: Sequence[Seen], strangers: Sequence[Seen], proxies: Sequence[Seen]
+) -> Manifest:
+    weight = np.array(
+        [1.0] * len(known)
+        + [PROXY_WEIGHT * len(known) / max(len(proxies), 1)] * len(proxies)
+        + [STRANGER_WEIGHT * len(known) / len(strangers)] * len(strangers)
+    )
+    everyone = [*known, *proxies, *strangers]
+    crops = manifest.crops
+    rng = np.random.default_rng(0)
+    models = {}
+    for mode in ("known", "open"):
+        rows, right = [], []
+        for s in everyone:
+            crop: str | None = s.record.label.split("/")[0]
+            if mode == "open":
+                crop = None
+            elif s.record.label == NONE:
+                crop = str(rng.choice(crops))
+            features, label = features_of(manifest, s.first, crop)
+            rows.append(features)
+            right.append(s.record.label != NONE and matches(s.record, label))
+        models[mode] = _logistic(np.array(rows), np.array(right, int), weight)
+    return _with_confidence(manifest, known=models["known"], open=models["open"])
+
+
+def features_of(manifest: Manifest, evidence: Evidence, crop: str | None) -> tuple[NDArray[np.float64], str]:
+    """The confidence features of one photograph and the label it would be named."""
+    from pikvani_contract.model import posterior as p
+
+    log_p = p.fused(manifest, [evidence], crop)
+    inside = p.restricted(manifest, log_p, crop)
+    label = manifest.labels[int(np.argmax(inside))]
+    said = crop or label.split("/")[0]
+    features = p.confidence_features(manifest, log_p, inside, said, refusal_probability(manifest, evidence))
+    return np.array(features), label
+
+
+def _fit_second_view(manifest: Manifest, known: Sequence[Seen], proxies: Sequence[Seen]) -> Manifest:
+    """Take the second view for the least sure third, if it makes more of those right, else never."""
+    pool = [*known, *proxies]
+    first = [decide(manifest, [s.first], s.record.label.split("/")[0]) for s in pool]
+    bar = float(np.quantile([d.confidence for d in first[: len(known)]], DOUBT_SHARE))
+    gained = 0
+    for s, d in zip(pool, first, strict=True):
+        if d.confidence < bar:
+            again = decide(manifest, [s.every], s.record.label.split("/")[0])
+            gained += int(matches(s.record, again.label)) - int(matches(s.record, d.label))
+    decision = msgspec.structs.replace(manifest.decision, second_view_below=round(bar, 4) if gained > 0 else 0.0)
+    return msgspec.structs.replace(manifest, decision=decision)
+
+
+def _fit_decision(
+    manifest: Manifest, known: Sequence[Seen], strangers: Sequence[Seen], proxies: Sequence[Seen]
+) -> Manifest:
+    """The lowest threshold with at most `RISK` wrong among the answered, on proxies and on validation alike."""
+    answer = max(
+        lowest_threshold([(a.known.confidence, a.right) for a in answers(manifest, part) if a.known])
+        for part in (known, proxies or known)
+    )
+    answer = round(float(np.clip(answer, 0.5, 0.97)), 4)
+    overall = Thresholds(answer, round(answer * 0.5, 4))
+    decision = msgspec.structs.replace(manifest.decision, risk=RISK, overall=overall)
+    return msgspec.structs.replace(manifest, decision=decision)
+
+
+def lowest_threshold(pairs: Sequence[tuple[float, bool]], risk: float = RISK) -> float:
+    """The lowest confidence at and above which at most `risk` are wrong, or 1 where there is none.
+
+    Only cuts that keep at least 20 photographs (or all, if fewer) are considered.
+    """
+    ordered = sorted(pairs, key=lambda p: -p[0])
+    wrong, best = 0, 1.0
+    for count, (confidence, right) in enumerate(ordered, start=1):
+        wrong += not right
+        if count >= min(20, len(ordered)) and wrong <= risk * count:
+            best = confidence
+    return best
+
+
+def _logistic(x: NDArray[np.float64], y: NDArray[np.int64], weight: NDArray[np.float64]) -> Linear:
+    mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-6
+    model = LogisticRegression(C=1.0, max_iter=2000).fit((x - mean) / spread, y, sample_weight=weight)
+    w = model.coef_[0] / spread
+    bias = float(model.intercept_[0] - w @ mean)
+    return Linear(tuple(round(float(v), 5) for v in w), round(bias, 5))
