@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from pikvani_contract.model.manifest import Binding
 from pikvani_models.network import LeafNet
-from pikvani_models.runners import OUTPUTS
+from pikvani_models.runners import OUTPUTS, onnx_invoke
+from pikvani_models.shrink import shrink_onnx, shrink_tflite
 
 
 class _ChannelsLast(nn.Module):
@@ -45,8 +46,11 @@ def to_onnx(net: LeafNet, size: int, path: Path) -> None:
     )
 
 
-def quantise_onnx(source: Path, target: Path, views: Sequence[NDArray[np.float32]]) -> None:
-    """QDQ INT8 of an FP32 graph: Conv, Add and Gemm; the two means stay in float (they are tiny)."""
+def quantise_onnx(source: Path, target: Path, views: Sequence[NDArray[np.float32]], ranges: str) -> None:
+    """QDQ INT8 of an FP32 graph: Conv, Add and Gemm; the two means stay in float (they are tiny).
+
+    `ranges` is how activation ranges are found: "minmax" or "percentile" (99.99%).
+    """
     from onnxruntime.quantization import (
         CalibrationDataReader,
         CalibrationMethod,
@@ -71,13 +75,37 @@ def quantise_onnx(source: Path, target: Path, views: Sequence[NDArray[np.float32
         str(target),
         Reader(),
         quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=["Conv", "Add", "Clip"],
+        op_types_to_quantize=["Conv", "Add", "Clip", "Gemm"],
         per_channel=True,
         weight_type=QuantType.QInt8,
         activation_type=QuantType.QUInt8,
-        calibrate_method=CalibrationMethod.MinMax,
+        calibrate_method=CalibrationMethod.MinMax if ranges == "minmax" else CalibrationMethod.Percentile,
+        extra_options={} if ranges == "minmax" else {"CalibPercentile": 99.99},
     )
     prepared.unlink()
+    shrink_onnx(target)
+
+
+def best_onnx(source: Path, target: Path, views: Sequence[NDArray[np.float32]]) -> str:
+    """Quantise in each way and keep the one whose logits are nearest to FP32's on other views; returns its name."""
+    fit, other = views[::2], views[1::2]
+    exact = onnx_invoke(source, threads=2)
+    wanted = [exact(view)["logits"] for view in other]
+    distances = {}
+    for ranges in ("minmax", "percentile"):
+        trial = target.with_suffix(f".{ranges}.onnx")
+        quantise_onnx(source, trial, fit, ranges)
+        invoke = onnx_invoke(trial, threads=2)
+        gaps = [((invoke(view)["logits"] - w) ** 2).mean() for view, w in zip(other, wanted, strict=True)]
+        distances[ranges] = float(np.mean(gaps))
+    best = min(distances, key=lambda name: distances[name])
+    for ranges in distances:
+        trial = target.with_suffix(f".{ranges}.onnx")
+        if ranges == best:
+            trial.replace(target)
+        else:
+            trial.unlink()
+    return best
 
 
 def to_tflite(net: LeafNet, size: int, path: Path, views: Sequence[NDArray[np.float32]]) -> Binding:
@@ -96,6 +124,7 @@ def to_tflite(net: LeafNet, size: int, path: Path, views: Sequence[NDArray[np.fl
     calibrated = work.calibrate({signature: [{key: view} for view in views]})
     work.quantize(calibrated).export_model(str(path), overwrite=True)
     float_path.unlink()
+    shrink_tflite(path)
     return tflite_binding(path, net)
 
 

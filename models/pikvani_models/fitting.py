@@ -22,12 +22,14 @@ from pikvani_contract.model.manifest import (
 )
 from pikvani_contract.model.posterior import Evidence, decide, refusal_features, refusal_probability
 from pikvani_models.measuring import Seen, answers, matches
-from pikvani_models.registry import NONE
+from pikvani_models.registry import BY_NAME, NONE
 
 RISK = 0.10
-PROXY_WEIGHT = 0.5
+PROXY_WEIGHT = 0.3
 STRANGER_WEIGHT = 0.35
 DOUBT_SHARE = 0.35
+KEPT_SHARE = 0.75
+CEILING = 0.97
 
 
 def fit(manifest: Manifest, val: Sequence[Seen], proxies: Sequence[Seen]) -> Manifest:
@@ -44,7 +46,7 @@ def fit(manifest: Manifest, val: Sequence[Seen], proxies: Sequence[Seen]) -> Man
     manifest = _fit_refusal(manifest, known, strangers)
     manifest = _fit_confidence(manifest, known, strangers, proxies)
     manifest = _fit_second_view(manifest, known, proxies)
-    return _fit_decision(manifest, known, strangers, proxies)
+    return _fit_decision(manifest, known, proxies)
 
 
 def centres(labels: Sequence[str], seen: Sequence[tuple[str, Evidence]]) -> Refusal:
@@ -153,18 +155,28 @@ def _fit_second_view(manifest: Manifest, known: Sequence[Seen], proxies: Sequenc
     return msgspec.structs.replace(manifest, decision=decision)
 
 
-def _fit_decision(
-    manifest: Manifest, known: Sequence[Seen], strangers: Sequence[Seen], proxies: Sequence[Seen]
-) -> Manifest:
-    """The lowest threshold with at most `RISK` wrong among the answered, on proxies and on validation alike."""
-    answer = max(
-        lowest_threshold([(a.known.confidence, a.right) for a in answers(manifest, part) if a.known])
-        for part in (known, proxies or known)
-    )
-    answer = round(float(np.clip(answer, 0.5, 0.97)), 4)
-    overall = Thresholds(answer, round(answer * 0.5, 4))
-    decision = msgspec.structs.replace(manifest.decision, risk=RISK, overall=overall)
+def _fit_decision(manifest: Manifest, known: Sequence[Seen], proxies: Sequence[Seen]) -> Manifest:
+    """The lowest threshold with at most `RISK` wrong among the answered.
+
+    Crops trained in the laboratory alone take the threshold of the proxies: their farmer's photograph is always of an
+    unseen source. Crops with field photographs take their own, but at least the one that answers `KEPT_SHARE` of
+    validation, so that an unseen farm, whose confidences are lower, is answered less often.
+    """
+    near = [(a.known.confidence, a.right, a.record) for a in answers(manifest, known) if a.known]
+    far = [(a.known.confidence, a.right) for a in answers(manifest, proxies) if a.known]
+    kept = float(np.quantile([c for c, _, _ in near], 1 - KEPT_SHARE))
+    unseen = min(lowest_threshold(far), CEILING) if far else CEILING
+    own = lowest_threshold([(c, r) for c, r, _ in near])
+    overall = _thresholds(min(max(own, kept), unseen) if unseen < CEILING else max(own, kept))
+    seen_in_field = {BY_NAME[r.source].crop for _, _, r in near if BY_NAME[r.source].kind != "laboratory"}
+    crops = {crop: _thresholds(max(unseen, kept)) for crop in manifest.crops if crop not in seen_in_field}
+    decision = msgspec.structs.replace(manifest.decision, risk=RISK, overall=overall, crops=crops)
     return msgspec.structs.replace(manifest, decision=decision)
+
+
+def _thresholds(answer: float) -> Thresholds:
+    answer = round(float(np.clip(answer, 0.5, CEILING)), 4)
+    return Thresholds(answer, round(answer * 0.5, 4))
 
 
 def lowest_threshold(pairs: Sequence[tuple[float, bool]], risk: float = RISK) -> float:

@@ -65,7 +65,7 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     fp32 = folder.parent / f"{folder.name}.fp32.onnx"
     say("ONNX, FP32 and INT8")
     export.to_onnx(net, spec.size, fp32)
-    export.quantise_onnx(fp32, folder / "model.onnx", few)
+    ranges = export.best_onnx(fp32, folder / "model.onnx", few)
     say("TFLite, INT8")
     tflite = export.to_tflite(net, spec.size, folder / "model.tflite", few)
     onnx = m.Binding("onnx", "model.onnx", "image", "logits", "maps", "embedding")
@@ -73,7 +73,9 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     invoke = onnx_invoke(folder / "model.onnx", onnx, threads=2)
     manifest = _fit_and_measure(manifest, spec, root, records, sample, invoke)
     test = [r for r in records if r.split == "test" and r.label != NONE]
-    manifest = _agreement(manifest, folder, fp32, root, test[:: max(1, len(test) // 300)])
+    manifest = _agreement(manifest, folder, fp32, root, test)
+    how = {"onnx": f"static QDQ, per-channel, {ranges}", "tflite": "static_wi8_ai8", "photographs": str(len(few))}
+    manifest = msgspec.structs.replace(manifest, quantisation=how)
     golden = write_golden(manifest, onnx_invoke(folder / "model.onnx", onnx), folder / "golden")
     card = folder / "MODEL_CARD.md"
     write_card(manifest, card)
@@ -202,8 +204,7 @@ def _agreement(manifest: m.Manifest, folder: Path, fp32: Path, root: Path, recor
         ratio = (folder / f"model.{name}").stat().st_size / fp32.stat().st_size
         drop = round(float(right - own) * 100, 3)
         out[name] = m.Agreement(len(records), round(same, 4), drop, round(ratio, 4), speeds[name])
-    how = {"onnx": "static QDQ, per-channel, MinMax", "tflite": "static_wi8_ai8", "views": f"{len(views)} compared"}
-    return msgspec.structs.replace(manifest, agreement=out, quantisation=how)
+    return msgspec.structs.replace(manifest, agreement=out)
 
 
 def _named_top(invoke: Invoke, view: NDArray[np.float32], record: Record) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from pikvani_models.network import LeafNet, drop_path_for, load_imagenet
+from pikvani_models.photos import read_rgb
 from pikvani_models.records import Record, data_root, scan
 from pikvani_models.registry import BY_NAME, LABELS
 from pikvani_models.stream import TrainingStream
@@ -43,7 +44,15 @@ def imagenet_net(epochs: int = 10) -> LeafNet:
     return net
 
 
-def fine_tune(recipe: str, folder: Path, schedule: Schedule, start: Path | None, size: int, seed: int = 7) -> Path:
+def fine_tune(
+    recipe: str,
+    folder: Path,
+    schedule: Schedule,
+    start: Path | None,
+    size: int,
+    redistributable_only: bool = False,
+    seed: int = 7,
+) -> Path:
     """Run a fine-tuning recipe and return the path of the averaged weights."""
     torch.manual_seed(seed)
     torch.set_num_threads(2)
@@ -52,8 +61,37 @@ def fine_tune(recipe: str, folder: Path, schedule: Schedule, start: Path | None,
     if start is not None:
         net.load_state_dict(torch.load(start, map_location="cpu"))
     average.load_state_dict(net.state_dict())
-    stream = TrainingStream(root, records_for(recipe, scan(root)), size, 48, seed)
-    train(net, average, stream, schedule, folder)
+    chosen = records_for(recipe, scan(root), redistributable_only)
+    train(net, average, TrainingStream(root, chosen, size, 48, seed), schedule, folder)
+    return _save(average, folder)
+
+
+def train_floor(folder: Path, redistributable_only: bool = False, size: int = 224) -> Path:
+    """The easy answer: ImageNet's frozen features of unaugmented pictures and one linear layer."""
+    from sklearn.linear_model import LogisticRegression
+
+    from pikvani_contract.model.manifest import InputSpec, ViewSpec
+    from pikvani_contract.model.preprocess import model_input
+    from pikvani_models.features import pooled_features
+
+    root = data_root()
+    net = imagenet_net()
+    chosen = records_for("floor", scan(root), redistributable_only)
+    view = ViewSpec("whole", 1.0, "centre", "always")
+    spec = InputSpec(size, "NHWC", "RGB", (127.0,) * 3, (128.0,) * 3, "area", (view,))
+    inputs = [model_input(read_rgb(root / r.path), spec, view) for r in chosen]
+    x, y = pooled_features(net, inputs), [LABELS.index(r.label) for r in chosen]
+    model = LogisticRegression(C=0.1, max_iter=300).fit(x, y)
+    with torch.no_grad():
+        net.classifier.bias.fill_(-20.0)  # labels without a photograph are never said
+        for row, label in enumerate(model.classes_):
+            net.classifier.weight[label, :, 0, 0] = torch.from_numpy(model.coef_[row])
+            net.classifier.bias[label] = float(model.intercept_[row])
+    return _save(net, folder)
+
+
+def _save(net: LeafNet, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "weights.pt"
-    torch.save(average.state_dict(), weights)
+    torch.save(net.state_dict(), weights)
     return weights

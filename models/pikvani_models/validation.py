@@ -1,0 +1,110 @@
+"""The gates: a package passes all of them or must not be signed. Only judges; measuring stands in `packaging.py`.
+
+Floors are below the bars of the product plan on purpose: a gate stops a regression, a bar is what is aimed for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pikvani_contract.model.golden import check_golden
+from pikvani_contract.model.manifest import Manifest, Package, load_package
+from pikvani_models.runners import onnx_invoke, tflite_invoke
+
+MACRO_F1_FLOOR = 0.85
+CROP_FLOORS = {"sugarcane": 0.85, "cotton": 0.90, "blackgram": 0.90, "chilli": 0.75}
+OTHER_CROP_FLOOR = 0.75
+CROSS_SOURCE_FLOOR = 0.40
+ECE_CEILING = {"in-source": 0.06, "cross-source": 0.20}
+REFUSED_FLOOR = 0.95
+SIZE_CEILING = 0.28
+DROP_CEILING = 0.5
+SAME_TOP_FLOOR = 0.97
+SPEED_FLOOR = 1.35
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One judgement: which gate, whether it passed, and the number against its bound."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+def validate(folder: Path) -> list[Gate]:
+    """Judge a package.
+
+    Raises:
+        PackageError: The package cannot even be read.
+    """
+    package = load_package(folder)
+    manifest = package.manifest
+    gates = [*_accuracy(manifest), *_calibration(manifest), *_refusal(manifest), *_quantised(manifest)]
+    unknown = sorted(d.name for d in manifest.data if not d.licence)
+    gates.append(Gate("licences", bool(manifest.data) and not unknown, f"without a licence entry: {unknown or 'none'}"))
+    gates += [
+        _golden(package, "onnx", lambda: onnx_invoke(package.model_path("onnx"), manifest.binding("onnx"))),
+        _golden(package, "tflite", lambda: tflite_invoke(package.model_path("tflite"), manifest.binding("tflite"))),
+    ]
+    return gates
+
+
+def _value(manifest: Manifest, name: str, protocol: str, source: str = "") -> float | None:
+    for x in manifest.metrics:
+        if (x.name, x.protocol, x.source) == (name, protocol, source):
+            return x.value
+    return None
+
+
+def _least(name: str, value: float | None, floor: float) -> Gate:
+    return Gate(name, value is not None and value >= floor, f"{_shown(value)}, at least {floor}")
+
+
+def _most(name: str, value: float | None, ceiling: float) -> Gate:
+    return Gate(name, value is not None and value <= ceiling, f"{_shown(value)}, at most {ceiling}")
+
+
+def _shown(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.4g}"
+
+
+def _accuracy(manifest: Manifest) -> list[Gate]:
+    gates = [_least("macro-F1 in-source", _value(manifest, "macro_f1", "in-source"), MACRO_F1_FLOOR)]
+    for x in manifest.metrics:
+        if x.name == "accuracy" and x.protocol == "in-source" and x.source:
+            gates.append(_least(f"accuracy {x.source}", x.value, CROP_FLOORS.get(x.crop, OTHER_CROP_FLOOR)))
+    unseen = _value(manifest, "accuracy", "cross-source")
+    return [*gates, _least("accuracy unseen source", unseen, CROSS_SOURCE_FLOOR)]
+
+
+def _calibration(manifest: Manifest) -> list[Gate]:
+    return [_most(f"ECE {p}", _value(manifest, "ece", p), c) for p, c in ECE_CEILING.items()]
+
+
+def _refusal(manifest: Manifest) -> list[Gate]:
+    found = [x for x in manifest.metrics if x.name == "refused_at_90_kept"]
+    if not found:
+        return [Gate("refusal", False, "not measured")]
+    return [_least(f"refused {x.source}", x.value, REFUSED_FLOOR) for x in found]
+
+
+def _quantised(manifest: Manifest) -> list[Gate]:
+    gates = []
+    for name in ("onnx", "tflite"):
+        a = manifest.agreement.get(name)
+        gates += [
+            _least(f"{name} same top label as FP32", a and a.top1, SAME_TOP_FLOOR),
+            _most(f"{name} accuracy lost, points", a and a.accuracy_drop, DROP_CEILING),
+            _most(f"{name} size to FP32", a and a.size_ratio, SIZE_CEILING),
+        ]
+    onnx = manifest.agreement.get("onnx")
+    return [*gates, _least("onnx speed to FP32", onnx and onnx.speed_ratio, SPEED_FLOOR)]
+
+
+def _golden(package: Package, runtime: str, build: Callable[[], object]) -> Gate:
+    results = check_golden(package, build())  # type: ignore[arg-type]
+    worst = max(r.error for r in results)
+    return Gate(f"golden cases, {runtime}", all(r.passed for r in results), f"worst distance {worst:.3f}")
