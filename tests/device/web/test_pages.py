@@ -139,7 +139,12 @@ def test_given_a_crop_or_condition_without_a_name_then_its_id_is_shown() -> None
 def test_given_a_store_that_cannot_keep_the_case_then_its_photo_is_not_left_behind(
     client: FlaskClient, device: Device
 ) -> None:
-    device.store._db.execute("PRAGMA max_page_count=1")  # what SQLite meets on a full disk
-    told = client.post("/api/v1/diagnose", data=form(drawn_jpeg(1)))
+    device.store._db.execute("PRAGMA max_page_count=1")  # no page more: what SQLite meets on a full disk
+    kept = 0
+    for _ in range(200):
+        told = client.post("/api/v1/diagnose", data=form(drawn_jpeg(1)))
+        if told.status_code != 200:
+            break
+        kept += 1
     assert told.status_code == 503
-    assert list((device.data_dir / "photos").iterdir()) == []
+    assert len(list((device.data_dir / "photos").iterdir())) == kept
