@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -19,8 +20,11 @@ from pathlib import Path
 
 import psycopg
 from tests.faults.link_proxy import TWO_G, LinkProxy, Shape
-from tests.support.mosquitto import Mosquitto
+from tests.support.mosquitto import Mosquitto, free_port
+from tests.support.pki import Pki
 from tests.support.postgres import Postgres
+
+from pikvani_server.broker.mosquitto_config import CENTRE_USER, MosquittoSettings, write_mosquitto_config
 
 
 @dataclass(frozen=True)
@@ -88,21 +92,61 @@ class Keeper:
             self.process.wait()
 
 
+def production_broker(folder: Path, names: list[str]) -> tuple[Mosquitto, Path, str]:
+    """Mosquitto as `pikvani-server broker-config` sets it up, with certificates for everybody.
+
+    Returns:
+        The broker, not started; the folder of the devices' TLS files; the centre's `[broker]` table.
+    """
+    pki = Pki(folder / "pki")
+    data = folder / "mosquitto"
+    data.mkdir()
+    data.chmod(0o777)  # Mosquitto started as root becomes a user of its own
+    device_port, centre_port = free_port(), free_port()
+    settings = MosquittoSettings(
+        pki.ca_file,
+        pki.broker_cert,
+        pki.broker_key,
+        pki.crl_file,
+        data,
+        device_port,
+        centre_port,
+        device_host="127.0.0.1",
+    )
+    configuration = write_mosquitto_config(settings, folder / "broker")[0]
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    data.chmod(0o777)
+    tls = folder / "tls"
+    tls.mkdir()
+    shutil.copy(pki.ca_file, tls / "ca.pem")
+    for name in names:
+        device_cert, device_key = pki.files(name)
+        shutil.copy(device_cert, tls / f"{name}.pem")
+        shutil.copy(device_key, tls / f"{name}.key")
+    centre_cert, centre_key = pki.files(CENTRE_USER)
+    table = (
+        f'[broker]\nhost = "127.0.0.1"\nport = {centre_port}\nca_file = "{pki.ca_file}"\n'
+        f'cert_file = "{centre_cert}"\nkey_file = "{centre_key}"\n'
+    )
+    return Mosquitto(configuration, [device_port, centre_port]), tls, table
+
+
 def run(plan: Plan, folder: Path, say=print) -> Outcome:
     """Run a plan in `folder` and count."""
     rng = random.Random(plan.seed)
     outcome = Outcome(plan.seed, kills={})
     began = time.monotonic()
-    postgres, mosquitto = Postgres(), Mosquitto(folder / "mosquitto", tls=True)
+    names = [f"village-{n:03d}" for n in range(plan.devices)]
+    postgres, (mosquitto, tls, broker_table) = Postgres(), production_broker(folder, names)
     proxies: list[LinkProxy] = []
     keepers: dict[str, Keeper] = {}
     try:
         postgres.start()
         url = postgres.new_database()
-        names = [f"village-{n:03d}" for n in range(plan.devices)]
-        mosquitto.start(devices=names)
+        mosquitto.start()
         config = folder / "server.toml"
-        config.write_text(mosquitto.server_config(url))
+        config.write_text(f'[database]\nurl = "{url}"\n{broker_table}')
         server = [sys.executable, "-m", "pikvani_server.cli", "ingest", "--config", str(config)]
         keepers["server"] = Keeper(server, folder / "server.log")
         for number, name in enumerate(names):
@@ -110,7 +154,7 @@ def run(plan: Plan, folder: Path, say=print) -> Outcome:
             proxies.append(proxy)
             (folder / name).mkdir()
             command = [sys.executable, "-m", "tests.faults.light_device", "--dir", str(folder / name)]
-            command += ["--id", name, "--port", str(proxy.port), "--tls", str(mosquitto.tls_folder)]
+            command += ["--id", name, "--port", str(proxy.port), "--tls", str(tls)]
             command += ["--results", str(plan.results_per_device), "--rate", str(plan.rate), "--seed", str(plan.seed)]
             keepers[name] = Keeper(command, folder / f"{name}.log")
         deadline = began + plan.deadline_s
@@ -125,7 +169,7 @@ def run(plan: Plan, folder: Path, say=print) -> Outcome:
                     keepers["server"].kill()
                 elif victim == "broker":
                     mosquitto.kill()
-                    mosquitto.restart()
+                    mosquitto.start()
                 else:
                     postgres.kill()
                     postgres.start()
@@ -146,7 +190,7 @@ def run(plan: Plan, folder: Path, say=print) -> Outcome:
             keeper.stop()
         for proxy in proxies:
             proxy.close()
-        mosquitto.close()
+        mosquitto.stop()
         postgres.close()
 
 

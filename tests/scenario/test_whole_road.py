@@ -33,7 +33,7 @@ def start_until_ready(command: list[str], env: dict[str, str] | None = None) -> 
 
 
 def committed(web: str) -> list[tuple[str, int]]:
-    with urllib.request.urlopen(f"{web}/api/v1/cases?device=village-7&limit=10000", timeout=10) as answer:
+    with urllib.request.urlopen(f"{web.rstrip(chr(47))}/api/v1/cases?device=village-7&limit=10000", timeout=10) as answer:
         return [(row["outbox"], row["seq"]) for row in json.load(answer)["cases"]]
 
 

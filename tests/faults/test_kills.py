@@ -1,0 +1,26 @@
+"""Random kills over all processes on a village link: the set sent is the set stored. A longer soak is a command:
+
+python -m tests.faults.harness --kills 2000 --minutes 90
+"""
+
+
+import pytest
+from tests.faults.harness import Plan, run
+from tests.support import mosquitto, postgres
+
+SEED = 20261123
+
+
+@pytest.mark.needs_mosquitto
+@pytest.mark.needs_postgres
+@pytest.mark.timeout(660)
+def test_given_two_hundred_kills_then_nothing_is_lost_and_nothing_is_twice(tmp_path_factory) -> None:
+    missing = mosquitto.MISSING or postgres.MISSING
+    if missing:
+        pytest.skip(missing)
+    plan = Plan(devices=20, results_per_device=1_000, kills=200, pause_s=1.2, rate=6.0, seed=SEED, deadline_s=600)
+    outcome = run(plan, tmp_path_factory.mktemp("faults"))
+    print(outcome)
+    assert sum(outcome.kills.values()) == plan.kills
+    assert (outcome.lost, outcome.duplicates, outcome.invented) == (0, 0, 0), outcome
+    assert outcome.sent == outcome.stored == plan.devices * plan.results_per_device, outcome
