@@ -15,8 +15,8 @@ def write_card(manifest: Manifest, path: Path) -> None:
     lines = [
         f"# Model card: {manifest.name} {manifest.version}",
         "",
-        "Names leaf diseases from photographs, offline, and refuses where it is not sure. It advises nobody to spray: a",
-        'confident answer is still a photograph\'s answer, and a refusal means "show it to your KVK".',
+        "Names leaf diseases from photographs, offline, and refuses where it is not sure. It advises nobody to spray:",
+        'a confident answer is still a photograph\'s answer, and a refusal means "show it to your KVK".',
         "",
         f"- Network: EfficientNet-Lite0, {manifest.input.size} px, {len(manifest.labels) - 1} conditions of "
         f"{len(manifest.crops)} crops and one refusal label.",
@@ -24,8 +24,8 @@ def write_card(manifest: Manifest, path: Path) -> None:
         "training; expect much lower accuracy in the field.",
         "- Maize was trained in the laboratory; its field figures below are from photographs never trained on.",
         f"- Thresholds: answer at {manifest.decision.overall.answer:.2f}, ask again at "
-        f"{manifest.decision.overall.more:.2f} (crops of the laboratory alone: higher, see the manifest); the aim is at "
-        f"most {manifest.decision.risk:.0%} wrong among the answered.",
+        f"{manifest.decision.overall.more:.2f} (crops of the laboratory alone: higher, see the manifest); "
+        f"the aim is at most {manifest.decision.risk:.0%} wrong among the answered.",
         "",
         "## Measured (quantised ONNX file, crop known unless said)",
         *_table([x for x in manifest.metrics if x.protocol == "in-source"], "Same sources, other photographs"),

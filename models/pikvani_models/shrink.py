@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+WEIGHT_ALIGNMENT = 16  # force_align of Buffer.data in the TFLite schema
+
 
 def shrink_onnx(path: Path) -> None:
     """Let equal small initialisers of an ONNX file be one, and drop documentation strings."""
@@ -49,30 +51,40 @@ def shrink_tflite(path: Path) -> None:
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromPackedBuf(bytearray(path.read_bytes()), 0)
+    data = path.read_bytes()
+    model = schema.ModelT.InitFromPackedBuf(bytearray(data), 0)
+    for buffer in model.buffers:
+        if buffer.offset > 1:  # stored behind the FlatBuffer; bring it inside, where offsets cannot go stale
+            buffer.data = np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
     for graph in model.subgraphs:
         ends = {int(i) for i in (*graph.inputs, *graph.outputs)}
         for i, tensor in enumerate(graph.tensors):
             if i not in ends:
                 tensor.name = f"t{i}".encode()
-    builder = _SharingBuilder(1 << 20, flatbuffers.Builder)
-    builder.inner.Finish(model.Pack(builder.inner), file_identifier=b"TFL3")
-    path.write_bytes(bytes(builder.inner.Output()))
+    builder = _sharing_builder(flatbuffers.Builder)(1 << 20)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
 
 
-class _SharingBuilder:
-    """A FlatBuffers builder whose `CreateNumpyVector` returns the earlier offset of an equal numeric vector."""
+def _sharing_builder(base: type) -> Any:
+    """A FlatBuffers builder class that stores equal numeric vectors once, and aligns weights as the schema asks."""
+    known: dict[tuple[str, bytes], int] = {}
 
-    def __init__(self, size: int, base: type) -> None:
-        known: dict[tuple[str, bytes], int] = {}
+    class Sharing(base):  # type: ignore[misc]
+        def CreateNumpyVector(self, x: Any) -> int:  # noqa: N802 - FlatBuffers' own name
+            if x.dtype == np.uint8:
+                return self._aligned(x)
+            key = (x.dtype.str, x.tobytes())
+            if key not in known:
+                known[key] = int(super().CreateNumpyVector(x))
+            return known[key]
 
-        class Sharing(base):  # type: ignore[misc]
-            def CreateNumpyVector(self, x: Any) -> int:  # noqa: N802 - FlatBuffers' own name
-                if x.dtype == np.uint8:
-                    return int(super().CreateNumpyVector(x))
-                key = (x.dtype.str, x.tobytes())
-                if key not in known:
-                    known[key] = int(super().CreateNumpyVector(x))
-                return known[key]
+        def _aligned(self, x: Any) -> int:
+            self.StartVector(1, x.size, WEIGHT_ALIGNMENT)
+            self.head = self.Head() - x.size
+            self.Bytes[self.head : self.head + x.size] = x.tobytes()
+            self.vectorNumElems = x.size
+            return int(self.EndVector())
 
-        self.inner = Sharing(size)
+    return Sharing

@@ -1,8 +1,8 @@
 """The model package: `manifest.json` as typed structures, and a reader that refuses what does not fit.
 
 A package is a folder with `model.onnx`, `model.tflite`, `manifest.json`, `MODEL_CARD.md` and `golden/`. The
-signature is not checked here (TUF does that); what is checked is that the folder holds exactly what its manifest says. Nothing
-is written and no model is run.
+signature is not checked here (TUF does that); what is checked is that the folder holds exactly what its manifest
+says. Nothing is written and no model is run.
 """
 
 from __future__ import annotations

@@ -1,0 +1,76 @@
+"""The parts of the pipeline that need no torch and no photographs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pikvani_models import augment
+from pikvani_models.cutout import is_cutout, leaf_mask
+from pikvani_models.golden import drawn_leaf
+from pikvani_models.measuring import calibration_error, macro_f1
+from pikvani_models.records import half_of, near_duplicate_groups, perceptual_hash, split_of
+from pikvani_models.registry import CROPS, LABELS, NONE, SOURCES
+
+
+def test_every_class_of_every_source_has_a_label_and_a_licence_entry() -> None:
+    for source in SOURCES:
+        assert source.licence
+        assert {source.label(folder) for folder in source.classes} <= set(LABELS)
+    assert LABELS[-1] == NONE
+    assert len(CROPS) == 10
+
+
+def test_given_a_brighter_copy_then_it_is_a_near_duplicate_and_another_leaf_is_not() -> None:
+    leaf, other = drawn_leaf(1)[:, :, 1], drawn_leaf(2)[:, :, 1]
+    brighter = np.clip(leaf * 1.1 + 8, 0, 255).astype(np.uint8)
+    hashes = np.stack([perceptual_hash(picture) for picture in (leaf, brighter, other)])
+    groups = near_duplicate_groups(hashes)
+    assert groups[0] == groups[1] != groups[2]
+
+
+@given(st.text(min_size=1, max_size=40))
+def test_a_group_keeps_its_split(group: str) -> None:
+    assert split_of(group) == split_of(group)
+    assert split_of(group) in {"train", "val", "test"}
+    assert half_of(group) in {0, 1}
+
+
+def test_splits_have_about_the_wished_shares() -> None:
+    splits = [split_of(f"group {i}") for i in range(4000)]
+    assert 0.12 < splits.count("test") / 4000 < 0.16
+    assert 0.08 < splits.count("val") / 4000 < 0.12
+
+
+def test_a_drawn_leaf_on_a_gray_table_is_cut_out() -> None:
+    table = np.full((200, 200, 3), 128, np.uint8)
+    table[50:150, 60:140] = (60, 150, 50)
+    mask = leaf_mask(table)
+    assert is_cutout(mask)
+    assert mask[100, 100] == 255
+    assert mask[10, 10] == 0
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 2**32 - 1), st.integers(40, 300), st.integers(40, 300))
+def test_augmentation_keeps_shape_and_type(seed: int, h: int, w: int) -> None:
+    rng = np.random.default_rng(seed)
+    picture = rng.integers(0, 256, (h, w, 3), dtype=np.uint8)
+    mask = np.zeros((h, w), np.uint8)
+    mask[h // 4 : h // 2, w // 4 : w // 2] = 255
+    scene = augment.random_view(picture, 64, rng)
+    out = augment.paste(scene, augment.towards(picture, scene, rng), mask, rng, 0.8)
+    out = augment.erase(augment.camera(augment.light(out, rng), rng), rng)
+    assert (out.shape, out.dtype) == ((64, 64, 3), np.uint8)
+
+
+def test_calibration_error_of_honest_and_of_boastful_confidence() -> None:
+    right = np.array([True] * 7 + [False] * 3)
+    assert calibration_error(np.full(10, 0.7), right) == pytest.approx(0.0)
+    assert calibration_error(np.full(10, 1.0), right) == pytest.approx(0.3)
+
+
+def test_macro_f1_counts_every_label_alike() -> None:
+    assert macro_f1(["a"] * 9 + ["b"], ["a"] * 10) == pytest.approx((18 / 19 + 0) / 2)

@@ -1,0 +1,70 @@
+"""The package this project ships can be read, runs alike on both runtimes, and passes its golden cases."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pikvani_contract.model import Package, load_package
+from pikvani_contract.model.golden import check_golden
+from pikvani_models.cli import main
+from pikvani_models.registry import LABELS
+from pikvani_models.runners import onnx_invoke, tflite_invoke
+
+FOLDER = Path(__file__).parents[2] / "models" / "packages" / "leaf"
+
+
+@pytest.fixture(scope="module")
+def package() -> Package:
+    return load_package(FOLDER)
+
+
+def test_its_labels_are_the_registry_s(package: Package) -> None:
+    assert package.manifest.labels == LABELS
+
+
+def test_its_golden_cases_pass_in_onnxruntime(package: Package) -> None:
+    invoke = onnx_invoke(package.model_path("onnx"), package.manifest.binding("onnx"))
+    assert all(result.passed for result in check_golden(package, invoke))
+
+
+def test_its_golden_cases_pass_in_litert(package: Package) -> None:
+    pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed: TFLite golden cases not run")
+    invoke = tflite_invoke(package.model_path("tflite"), package.manifest.binding("tflite"))
+    assert all(result.passed for result in check_golden(package, invoke))
+
+
+def test_its_card_says_what_is_laboratory_only(package: Package) -> None:
+    card = (FOLDER / "MODEL_CARD.md").read_text()
+    assert "Trained on laboratory pictures only" in card
+    assert all(crop in card for crop in package.manifest.laboratory_only)
+
+
+def test_it_is_small_enough_for_a_village_link(package: Package) -> None:
+    assert all(entry.size < 10_000_000 for entry in package.manifest.files)
+
+
+def test_drawn_leaves_can_be_evaluated_from_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "cotton" / "healthy"
+    folder.mkdir(parents=True)
+    (folder / "drawn.png").write_bytes((FOLDER / "golden" / "drawn_1.png").read_bytes())
+    arguments = ["evaluate", "--folder", str(tmp_path), "--protocol", "cross-source", "--package", str(FOLDER)]
+    result = CliRunner().invoke(main, [*arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output)["photographs"] == 1
+
+
+def test_an_empty_folder_is_an_error_that_says_so(tmp_path: Path) -> None:
+    arguments = ["evaluate", "--folder", str(tmp_path), "--protocol", "refusal", "--package", str(FOLDER)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1
+    assert "holds no photograph" in result.output
+
+
+def test_a_folder_that_is_no_package_cannot_be_validated(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["validate", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "holds no manifest.json" in result.output
