@@ -25,6 +25,19 @@ RUNTIMES = {
 NEEDS = {"onnx": "onnxruntime", "litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
 
 
+def missing(name: str) -> str:
+    """Why a runtime cannot run here; empty where it can."""
+    library = NEEDS.get(name)
+    if library and importlib.util.find_spec(library) is None:
+        return f"{library} is not installed here"
+    numpy_2 = int(np.__version__.split(".")[0]) >= 2
+    return "tflite-runtime needs numpy < 2" if name == "tflite-runtime" and numpy_2 else ""
+
+
+def present(*names: str) -> list[str]:
+    return [name for name in names if not missing(name)]
+
+
 @pytest.fixture(scope="module")
 def package() -> Package:
     try:
@@ -35,11 +48,8 @@ def package() -> Package:
 
 @pytest.fixture(params=RUNTIMES)
 def runtime(request: pytest.FixtureRequest, package: Package):
-    library = NEEDS.get(request.param)
-    if library and importlib.util.find_spec(library) is None:
-        pytest.skip(f"{library} is not installed here")
-    if request.param == "tflite-runtime" and int(np.__version__.split(".")[0]) >= 2:
-        pytest.skip("tflite-runtime needs numpy < 2")
+    if why := missing(request.param):
+        pytest.skip(why)
     runtime = build_runtime(Config(runtime=RUNTIMES[request.param]), package)
     yield runtime
     runtime.close()
@@ -111,7 +121,7 @@ def test_given_a_provider_that_is_not_there_then_the_error_names_those_that_are(
 def test_given_a_binding_that_names_no_tensor_then_the_error_names_it(package: Package) -> None:
     bindings = tuple(msgspec.structs.replace(b, embedding="absent") for b in package.manifest.bindings)
     wrong = Package(package.folder, msgspec.structs.replace(package.manifest, bindings=bindings))
-    for name in ("onnx", "litert"):
+    for name in present("onnx", "litert", "tflite-runtime"):
         with pytest.raises(RuntimeAdapterError, match="absent"):
             build_runtime(Config(runtime=RUNTIMES[name]), wrong)
 
@@ -120,7 +130,7 @@ def test_given_a_damaged_model_file_then_loading_it_is_an_error(package: Package
     for name in ("model.onnx", "model.tflite"):
         (tmp_path / name).write_bytes((package.folder / name).read_bytes()[:1000])
     torn = Package(tmp_path, package.manifest)
-    for name in ("onnx", "litert"):
+    for name in present("onnx", "litert", "tflite-runtime"):
         with pytest.raises(RuntimeAdapterError, match="does not load"):
             build_runtime(Config(runtime=RUNTIMES[name]), torn)
 
@@ -145,5 +155,6 @@ def test_given_a_library_that_is_missing_then_the_error_says_how_to_get_it(
     package: Package, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tflite_runtime", None)
+    monkeypatch.setitem(sys.modules, "tflite_runtime.interpreter", None)
     with pytest.raises(RuntimeAdapterError, match="pip install tflite-runtime"):
         build_runtime(Config(runtime=RUNTIMES["tflite-runtime"]), package)

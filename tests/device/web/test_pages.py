@@ -3,13 +3,16 @@
 import io
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from flask.testing import FlaskClient
 
-from pikvani_device.app import Device
+from pikvani_contract.model.posterior import Reason
+from pikvani_device.app import Device, load_model
 from pikvani_device.config import parse_config
 from pikvani_device.drawn_leaves import drawn_jpeg
+from pikvani_device.errors import ModelError
 from pikvani_device.web import create_app
 from pikvani_device.web.catalogue import STRINGS, say
 from pikvani_device.web.names import CONDITIONS, CROPS, LOCALES, condition_name, crop_name
@@ -148,3 +151,14 @@ def test_given_a_store_that_cannot_keep_the_case_then_its_photo_is_not_left_behi
         kept += 1
     assert told.status_code == 503
     assert len(list((device.data_dir / "photos").iterdir())) == kept
+
+
+def test_given_the_shipped_model_then_everything_it_can_say_has_a_name_and_every_reason_a_sentence() -> None:
+    try:
+        labels = load_model("").manifest.labels
+    except ModelError as error:
+        pytest.skip(str(error))
+    for label in labels:
+        crop, _, condition = label.partition("/")
+        assert crop == "none" or (crop in CROPS and condition in CONDITIONS), label
+    assert set(get_args(Reason)) - {"sure"} <= set(STRINGS)
