@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,7 +41,8 @@ class TfliteRuntime:
                 f"runtime.interpreter {interpreter!r} is unknown; take one of {', '.join(_MODULES)}"
             )
         try:
-            build = importlib.import_module(module).Interpreter
+            with _without_numpys_traceback():
+                build = importlib.import_module(module).Interpreter
         except (ImportError, AttributeError) as error:
             raise RuntimeAdapterError(
                 f"runtime tflite: {interpreter} is chosen and cannot be imported ({error}): "
@@ -50,7 +53,8 @@ class TfliteRuntime:
         except OSError as error:
             raise RuntimeAdapterError(f"runtime tflite: {model_path} cannot be read ({error.strerror})") from None
         try:
-            self._interpreter: Any = build(model_content=data, num_threads=threads)
+            with _without_numpys_traceback():
+                self._interpreter: Any = build(model_content=data, num_threads=threads)
             self._interpreter.allocate_tensors()
         except SystemError:
             # tflite_runtime was built against numpy 1 and fails only here, not at import.
@@ -95,6 +99,11 @@ class TfliteRuntime:
     def close(self) -> None:
         """See `Runtime.close`."""
         self._interpreter = None
+
+
+def _without_numpys_traceback() -> contextlib.AbstractContextManager[object]:
+    """Keep from stderr what numpy 2 prints when a library of numpy 1 is loaded; our own error says it in a line."""
+    return contextlib.redirect_stderr(io.StringIO())
 
 
 def _quantise(values: NDArray[np.float32], details: Mapping[str, Any]) -> NDArray[Any]:
