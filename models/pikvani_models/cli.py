@@ -126,6 +126,54 @@ def evaluate(folder: Path, protocol: str, package_folder: Path, as_json: bool) -
         click.echo(f"{name}: {value}")
 
 
+@main.command()
+@click.option(
+    "--package",
+    "package_folder",
+    type=click.Path(path_type=Path),
+    default=Path("models/packages/leaf"),
+    show_default=True,
+)
+@click.option("--limit", type=int, default=2000, show_default=True, help="Most photographs of the test split to use.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def audit(package_folder: Path, limit: int, as_json: bool) -> None:
+    """Rates by crop, source, kind and light, the 4/5 rule, and the class map's mass inside the leaf."""
+    from dataclasses import asdict
+    from statistics import fmean
+
+    from pikvani_models.audit import observe, rates
+    from pikvani_models.records import data_root, scan
+    from pikvani_models.runners import onnx_invoke
+
+    try:
+        bundle = load_package(package_folder)
+        root = data_root()
+        records = [r for r in scan(root) if r.split == "test"][:limit]
+    except (DataError, PackageError) as error:
+        raise click.ClickException(str(error)) from error
+    invoke = onnx_invoke(bundle.model_path("onnx"), bundle.manifest.binding("onnx"))
+    rows = observe(bundle.manifest, root, records, invoke)
+    groups = rates(rows)
+    inside = [r.leaf_mass for r in rows if r.leaf_mass is not None]
+    summary = {
+        "photographs": len(rows),
+        "map_mass_inside_leaf": round(fmean(inside), 4) if inside else None,
+        "mirrored_answer_distance": round(fmean(r.near for r in rows), 4) if rows else None,
+    }
+    if as_json:
+        click.echo(json.dumps({**summary, "groups": [{**asdict(g), "flagged": g.flagged} for g in groups]}))
+        return
+    for name, value in summary.items():
+        click.echo(f"{name}: {value}")
+    click.echo("by      group                     n     answered right  right|answered  4/5 rule")
+    for g in groups:
+        mark = "below" if g.flagged else "kept"
+        click.echo(
+            f"{g.by:7} {g.group:24} {g.count:5}  {g.selection_rate:7.3f} {g.true_positive_rate:6.3f} "
+            f"{g.predictive_value:10.3f}      {mark}"
+        )
+
+
 def _missing(error: ImportError) -> str:
     return (
         f"{error.name or error} is not installed: training and export need "

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pikvani_contract.model import manifest as m
 from pikvani_contract.model.inference import Invoke
 from pikvani_contract.model.preprocess import model_input
-from pikvani_models import export, features, fitting, measuring
+from pikvani_models import export, features, figures, fitting, measuring
 from pikvani_models.card import write_card
 from pikvani_models.golden import write_golden
 from pikvani_models.network import EMBEDDING, LeafNet
@@ -71,7 +71,7 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     onnx = m.Binding("onnx", "model.onnx", "image", "logits", "maps", "embedding")
     manifest = msgspec.structs.replace(manifest, bindings=(onnx, tflite))
     invoke = onnx_invoke(folder / "model.onnx", onnx, threads=2)
-    manifest = _fit_and_measure(manifest, spec, root, records, sample, invoke)
+    manifest = _fit_and_measure(manifest, spec, root, records, sample, invoke, folder.parent / f"{folder.name}.figures")
     test = [r for r in records if r.split == "test" and r.label != NONE]
     manifest = _agreement(manifest, folder, fp32, root, test)
     how = {"onnx": f"static QDQ, per-channel, {ranges}", "tflite": "static_wi8_ai8", "photographs": str(len(few))}
@@ -137,6 +137,7 @@ def _fit_and_measure(
     records: Sequence[Record],
     sample: Sequence[Record],
     invoke: Invoke,
+    drawings: Path,
 ) -> m.Manifest:
     held = [r for r in records if r.source in HELD_OUT_SOURCES]
     if spec.fitted_from is not None:
@@ -169,6 +170,9 @@ def _fit_and_measure(
         unseen = measuring.answers(manifest, unseen_all)
         everything = [*unseen, *measuring.answers(manifest, proxies)]
         known = [a for a in test if a.record.label != NONE]
+        figures.confusion(known, drawings / "confusion_in_source.png", "Same sources")
+        figures.reliability(known, drawings / "reliability_in_source.png", "Same sources")
+        figures.reliability(unseen, drawings / "reliability_unseen_source.png", "Unseen source")
         metrics = [
             *measuring.crop_metrics(known, "in-source"),
             *measuring.crop_metrics(unseen, "cross-source"),

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pikvani_models import augment
+from pikvani_models.audit import Row, mass_inside, rates
 from pikvani_models.cutout import is_cutout, leaf_mask
+from pikvani_models.fitting import lowest_threshold
 from pikvani_models.golden import drawn_leaf
 from pikvani_models.measuring import calibration_error, macro_f1
 from pikvani_models.records import half_of, near_duplicate_groups, perceptual_hash, split_of
@@ -74,3 +76,26 @@ def test_calibration_error_of_honest_and_of_boastful_confidence() -> None:
 
 def test_macro_f1_counts_every_label_alike() -> None:
     assert macro_f1(["a"] * 9 + ["b"], ["a"] * 10) == pytest.approx((18 / 19 + 0) / 2)
+
+
+def test_a_group_below_four_fifths_of_the_best_is_flagged() -> None:
+    def row(crop: str, right: bool) -> Row:
+        return Row(crop, "s", "field", "bright", True, right, None, 0.0)
+
+    rows = [row("cotton", True)] * 10 + [row("maize", True)] * 7 + [row("maize", False)] * 3
+    flagged = {(g.by, g.group) for g in rates(rows) if g.flagged}
+    assert flagged == {("crop", "maize")}
+
+
+def test_the_mass_of_a_map_that_lies_on_the_leaf_is_one() -> None:
+    heat = np.zeros((4, 4), np.float32)
+    heat[:2] = 1.0
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:48] = 255
+    assert mass_inside(heat, mask) > 0.95
+
+
+def test_the_lowest_threshold_keeps_the_risk() -> None:
+    pairs = [(0.9, True)] * 30 + [(0.6, True)] * 10 + [(0.3, False)] * 20
+    assert lowest_threshold(pairs, risk=0.1) == pytest.approx(0.3, abs=0.31)
+    assert lowest_threshold([(0.9, False)] * 30) == 1.0
