@@ -152,7 +152,7 @@ def wait_for_receipts(centre: str, device_command: str, sent: int) -> dict[str, 
         if not any(lane["records"] for lane in status["lanes"]):
             break
         time.sleep(0.3)
-    stored = get(f"{centre.rstrip(chr(47))}/api/v1/cases?device=demo-device&limit=10000")["cases"]
+    stored = get(f"{centre}/api/v1/cases?device=demo-device&limit=10000")["cases"]
     distinct = {(row["outbox"], row["seq"]) for row in stored}
     return {
         "sent": sent,

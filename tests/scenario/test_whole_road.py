@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 from pikvani_contract.samples import case_body
+from pikvani_device.adapters.clock_linux import LinuxClock
 from pikvani_device.store import open_store
 
 CASES = 600
@@ -33,7 +34,7 @@ def start_until_ready(command: list[str], env: dict[str, str] | None = None) -> 
 
 
 def committed(web: str) -> list[tuple[str, int]]:
-    with urllib.request.urlopen(f"{web.rstrip(chr(47))}/api/v1/cases?device=village-7&limit=10000", timeout=10) as answer:
+    with urllib.request.urlopen(f"{web}/api/v1/cases?device=village-7&limit=10000", timeout=10) as answer:
         return [(row["outbox"], row["seq"]) for row in json.load(answer)["cases"]]
 
 
