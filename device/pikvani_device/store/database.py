@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -327,7 +327,7 @@ class Store:
                 yield
                 self._db.execute("COMMIT")
             except BaseException as error:
-                if self._db.in_transaction:
+                with suppress(sqlite3.Error):  # closed, or rolled back by SQLite itself
                     self._db.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error):
                     raise StoreError(

@@ -128,6 +128,12 @@ def test_given_a_file_that_is_no_database_then_the_error_names_it(tmp_path: Path
         open_store(tmp_path / "d.sqlite3", clock)
 
 
+def test_given_a_closed_store_then_recording_is_a_clear_error(store: Store) -> None:
+    store.close()
+    with pytest.raises(StoreError, match="cannot record a case"):
+        store.record_case(case_body(RNG))
+
+
 def test_given_a_full_disk_then_the_case_is_refused_whole_and_the_store_goes_on(store: Store) -> None:
     store._db.execute("PRAGMA max_page_count = 20")
     with pytest.raises(StoreError, match="full"):
