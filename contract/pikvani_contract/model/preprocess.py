@@ -62,4 +62,4 @@ def focus_in_photo(rgb: NDArray[np.uint8], view: ViewSpec, in_view: tuple[float,
 @cache
 def _normalised_values(mean: tuple[float, float, float], std: tuple[float, float, float]) -> NDArray[np.float32]:
     values = np.arange(256, dtype=np.float32)[:, None]
-    return ((values - np.array(mean, np.float32)) / np.array(std, np.float32))[None]
+    return np.asarray((values - np.array(mean, np.float32)) / np.array(std, np.float32), np.float32)[None]
