@@ -7,10 +7,11 @@ import logging
 import multiprocessing
 import multiprocessing.context
 import multiprocessing.synchronize
+import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
@@ -18,11 +19,13 @@ from types import FrameType
 from prometheus_client import CollectorRegistry, start_http_server
 from waitress.server import create_server
 
+from pikvani_contract.centre_keys import generate, read_secrets
 from pikvani_server.admin import create_app
 from pikvani_server.broker.embedded import WARNING, EmbeddedBroker
 from pikvani_server.config import Config
 from pikvani_server.errors import BrokerError, ServerError, StoreAwayError
 from pikvani_server.fleet.listener import StatusListener
+from pikvani_server.ingest.bundles import Authority, import_bundles
 from pikvani_server.ingest.metrics import IngestMetrics
 from pikvani_server.ingest.worker import IngestSettings, IngestWorker
 from pikvani_server.link import BrokerAddress
@@ -30,6 +33,7 @@ from pikvani_server.store import Store, open_store
 
 log = logging.getLogger(__name__)
 
+_Event = threading.Event | multiprocessing.synchronize.Event
 _HOUR_S = 3_600.0
 _WEB_THREADS = 4
 _RESTART_DELAY_S = 2.0
@@ -108,11 +112,7 @@ def run_centre(config: Config, say: Callable[[str], None]) -> None:
             ) from error
         closing.callback(web.close)
         threading.Thread(target=web.run, name="web", daemon=True).start()
-        for part in (worker, listener):
-            thread = threading.Thread(target=part.run, name=type(part).__name__)
-            thread.start()
-            closing.callback(thread.join)
-            closing.callback(part.stop)
+        threads = [_start(part, closing) for part in (worker, listener)]
         _wait_ready([worker.link.ready, listener.link.ready], stopping)
         if not stopping.is_set():
             ready = {
@@ -120,8 +120,22 @@ def run_centre(config: Config, say: Callable[[str], None]) -> None:
                 "broker": f"{address.host}:{address.port}",
             }
             say(f"ready {json.dumps(ready)}")
-        while not stopping.wait(_HOUR_S):
-            _keep_house(store, config)
+        pruned_s = time.monotonic()
+        while not stopping.wait(1.0):
+            if not all(thread.is_alive() for thread in threads):
+                raise ServerError("a part of the centre ended by itself, see the log; start it again")
+            if time.monotonic() - pruned_s > _HOUR_S:
+                pruned_s = time.monotonic()
+                _keep_house(store, config)
+
+
+def _start(part: IngestWorker | StatusListener, closing: ExitStack) -> threading.Thread:
+    """Run a part in a thread of its own; it is stopped and waited for when `closing` unwinds."""
+    thread = threading.Thread(target=part.run, name=type(part).__name__)
+    thread.start()
+    closing.callback(thread.join)
+    closing.callback(part.stop)
+    return thread
 
 
 def run_broker(data_dir: Path, port: int, say: Callable[[str], None]) -> None:
@@ -204,7 +218,7 @@ def stop_on_signal() -> threading.Event:
     return stopping
 
 
-def _wait_ready(events: list[threading.Event], stopping: threading.Event) -> None:
+def _wait_ready(events: Sequence[_Event], stopping: threading.Event) -> None:
     warned_s = time.monotonic() + 10
     while not stopping.is_set() and not all(event.is_set() for event in events):
         if time.monotonic() > warned_s:
@@ -221,3 +235,59 @@ def _keep_house(store: Store, config: Config) -> None:
     else:
         if pruned:
             log.info("%d old dead letters were deleted", pruned)
+
+
+def import_stick(
+    config: Config, folder: Path, keys: Path, ca: Path | None, crl: Path | None, say: Callable[[str], None]
+) -> bool:
+    """Take in the bundles on a USB stick and leave receipts on it.
+
+    Args:
+        config: names the database.
+        folder: the stick.
+        keys: the centre's secret keys for sticks.
+        ca: PEM of the authorities that sign devices; None takes unsigned bundles too.
+        crl: PEM of their revocation lists.
+        say: told what became of every file.
+
+    Returns:
+        Whether every bundle was taken.
+    """
+    secrets = read_secrets(_bytes(keys))
+    authority = Authority.read(_bytes(ca), _bytes(crl) if crl else None) if ca else None
+    store = migrated_store(config, threading.Event())
+    try:
+        done = import_bundles(store, folder, secrets, authority)
+    finally:
+        store.close()
+    for name, reason in done.refused.items():
+        say(f"{name}: refused: {reason}")
+    say(f"{done.records} records committed, {done.duplicates} were here already, {len(done.receipts)} receipts written")
+    return not done.refused
+
+
+def make_stick_keys(out: Path) -> tuple[Path, Path]:
+    """Make the centre's keys for USB sticks: `centre-secret.pem`, readable by its owner alone, and `centre-public.pem`.
+
+    Raises:
+        ServerError: they are there already, or cannot be written.
+    """
+    secret, public = out / "centre-secret.pem", out / "centre-public.pem"
+    secrets = generate()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.pem())
+        public.write_bytes(secrets.public.pem())
+    except OSError as error:
+        raise ServerError(
+            f"keys cannot be written to {out}: {error.strerror}; existing keys are never replaced"
+        ) from None
+    return secret, public
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ServerError(f"{path} cannot be read: {error.strerror}") from None

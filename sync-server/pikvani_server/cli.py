@@ -121,6 +121,40 @@ def broker_config(out: Path, **settings: Any) -> None:
         _say(str(path))
 
 
+@cli.command("stick-keys")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory to write into.")
+def stick_keys(out: Path) -> None:
+    """Make the centre's keys for USB sticks; devices get the public file."""
+    for path in app.make_stick_keys(out):
+        _say(str(path))
+
+
+@cli.command("import")
+@_CONFIG
+@_DB
+@_DATA_DIR
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--keys", type=click.Path(path_type=Path), required=True, help="centre-secret.pem of `stick-keys`.")
+@click.option("--ca", type=click.Path(path_type=Path), help="PEM of the authorities that sign devices.")
+@click.option("--crl", type=click.Path(path_type=Path), help="PEM of their revocation lists.")
+@click.option("--allow-unsigned", is_flag=True, help="Take bundles of devices that are not enrolled.")
+def import_command(
+    config_path: Path | None,
+    db: str | None,
+    data_dir: str | None,
+    folder: Path,
+    keys: Path,
+    ca: Path | None,
+    crl: Path | None,
+    allow_unsigned: bool,
+) -> None:
+    """Take in the bundles on a USB stick and leave receipts on it; any order, any number of times."""
+    if bool(ca) == allow_unsigned:
+        raise click.UsageError("give either --ca, so that signatures are checked, or --allow-unsigned")
+    if not app.import_stick(_configured(config_path, db, None, data_dir), folder, keys, ca, crl, _say):
+        raise SystemExit(1)
+
+
 @cli.command("config")
 def config_command() -> None:
     """Print every key of the configuration file with its meaning and default."""

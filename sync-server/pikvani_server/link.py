@@ -113,7 +113,7 @@ class Link:
 
     def start(self) -> None:
         """Begin to connect; a broker that is not there yet is tried again and again."""
-        properties = Properties(PacketTypes.CONNECT)
+        properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.ReceiveMaximum = self._window
         properties.MaximumPacketSize = MAX_PAYLOAD_BYTES * 2 + _PACKET_OVERHEAD_BYTES
         properties.SessionExpiryInterval = self._session_expiry_s
@@ -186,5 +186,5 @@ class Link:
         except UnicodeDecodeError:
             topic = repr(message._topic)
         self._inbox.put(
-            Delivery(topic, message.payload, message.retain, message.mid if message.qos else 0, self._connection)
+            Delivery(topic, bytes(message.payload), message.retain, message.mid if message.qos else 0, self._connection)
         )

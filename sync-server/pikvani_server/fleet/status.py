@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from pikvani_contract import topics
@@ -68,6 +69,6 @@ def _details(status: Status, received_ms: int | None) -> dict[str, Any]:
     return details
 
 
-def _sum(values: Any) -> int:
+def _sum(values: Iterable[int]) -> int:
     # Sixteen lanes that lie can overflow a column.
     return min(_MAX_INT64, sum(values))

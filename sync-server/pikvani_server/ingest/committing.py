@@ -60,7 +60,12 @@ def commit_group(store: Store, group: Sequence[Arrived | Refused], now_ms: int) 
 
 def _commit(store: Store, group: Sequence[Arrived | Refused], now_ms: int) -> Committed:
     def decide(streams: Mapping[StreamKey, StreamState]) -> tuple[Settlement, Committed]:
-        settlement, answers = settle(group, streams, now_ms)
+        try:
+            settlement, answers = settle(group, streams, now_ms)
+        except Exception as error:
+            # A mistake of ours in one batch must not stop the reader: it is found and buried like any poison.
+            log.exception("settling failed")
+            raise StoreRefusedError(f"settling failed: {type(error).__name__}: {error}") from error
         return settlement, Committed(answers, settlement.counts)
 
     return store.commit(keys_of(group), decide)
@@ -69,7 +74,8 @@ def _commit(store: Store, group: Sequence[Arrived | Refused], now_ms: int) -> Co
 def _bury(store: Store, item: Arrived | Refused, error: Exception, now_ms: int) -> Committed:
     """Keep what the database will not take as a dead letter; the device gets no receipt and keeps its records."""
     if isinstance(item, Refused):
-        raise error
+        log.error("rubbish that cannot even be kept is dropped: %s", error)
+        return Committed([], Counts())
     log.error("a batch of %s goes to the dead letters: %s", item.device_id, error)
     topic = topics.device(item.device_id, topics.UP_BATCH)
     letter = refuse(item.device_id, topic, pack(item.batch), f"the store refused it: {error}", item.received_ms)
