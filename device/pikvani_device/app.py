@@ -23,10 +23,13 @@ from pikvani_device.config import Config
 from pikvani_device.diagnosis.photo import Photo, encode_for_keeping, photo_of_frame, read_photo
 from pikvani_device.diagnosis.pipeline import Pipeline
 from pikvani_device.diagnosis.result import Diagnosis
-from pikvani_device.errors import CameraError, ModelError, StoreError
+from pikvani_device.errors import CameraError, DeviceError, ModelError, StoreError
 from pikvani_device.ports import Camera, RgbImage, Runtime
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.x509 import Certificate
+
     from pikvani_device.adapters.clock_linux import LinuxClock
     from pikvani_device.store import Store, StoredCase
     from pikvani_device.sync.publisher import Publisher
@@ -279,6 +282,38 @@ class Device:
 
         return Publisher(self.store, broker, self.clock, device_id, running, settings, self.clock.learn)
 
+    def export(self, folder: Path) -> tuple[int, int]:
+        """Apply the receipts on a USB stick, then put everything that still waits on it, sealed to the centre.
+
+        Returns:
+            Records let go, records exported.
+
+        Raises:
+            DeviceError: no centre keys are configured, or the stick cannot be read or written.
+        """
+        from pikvani_contract.centre_keys import read_public
+        from pikvani_device.sync.sneakernet import export, take_receipts
+
+        sync, device_id = self.config.sync, self.config.device.id
+        if not sync.centre_keys:
+            raise DeviceError("no centre to seal to: set sync.centre_keys to the file the centre gave out")
+        keys = read_public(_file(sync.centre_keys))
+        identity = _identity(_file(sync.tls_cert), _file(sync.tls_key)) if sync.tls_cert else None
+        released = take_receipts(self.store, device_id, keys, folder)
+        return released, export(self.store, self.clock, device_id, keys, identity, folder).records
+
+    def forget_old(self) -> int:
+        """Drop cases, and their photographs, that the centre has had for `store.keep_synced_days`.
+
+        Returns:
+            Photographs removed.
+        """
+        age_ms = self.config.store.keep_synced_days * 86_400_000
+        names = self.store.forget_synced_before(self.clock.now().wall_ms - age_ms)
+        for name in names:
+            (self.data_dir / "photos" / name).unlink(missing_ok=True)
+        return len(names)
+
     def close(self) -> None:
         """Let everything go that was built. May be called twice."""
         built = self.__dict__
@@ -342,6 +377,27 @@ def _e4(share: float) -> int:
 
 def _decode(data: bytes, name: str) -> RgbImage:
     return read_photo(data, name).pixels
+
+
+def _file(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise DeviceError(f"{path} cannot be read ({error.strerror}); name a file that is there") from None
+
+
+def _identity(cert_pem: bytes, key_pem: bytes) -> tuple[Certificate, EllipticCurvePrivateKey]:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    from cryptography.x509 import load_pem_x509_certificate
+
+    try:
+        certificate, key = load_pem_x509_certificate(cert_pem), load_pem_private_key(key_pem, None)
+    except (ValueError, TypeError) as error:
+        raise DeviceError(f"sync.tls_cert and sync.tls_key cannot be used to sign: {error}") from None
+    if not isinstance(key, EllipticCurvePrivateKey):
+        raise DeviceError("sync.tls_key is not an elliptic-curve key: enrol this device again")
+    return certificate, key
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -178,6 +178,19 @@ def run(config_path: Path | None, part: str) -> None:
         device.close()
 
 
+@cli.command()
+@click.option("--to", "folder", required=True, type=click.Path(path_type=Path, file_okay=False), help="The stick.")
+@click.pass_obj
+def export(config_path: Path | None, folder: Path) -> None:
+    """Carry the outbox by hand: take receipts off a USB stick, then put on it what still waits, sealed."""
+    device = _device(load_config(config_path))
+    try:
+        released, exported = device.export(folder)
+    finally:
+        device.close()
+    _say(f"{released} records let go by receipts on the stick, {exported} records put on it for the centre")
+
+
 @cli.group()
 def config() -> None:
     """The configuration file: check it, show it, describe it."""

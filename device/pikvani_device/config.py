@@ -124,6 +124,7 @@ class SyncSection(Section, frozen=True):
         in_flight_batches: batches sent and not yet committed at the centre.
         monthly_budget_mb: megabytes a month over the link; 0 for no limit.
         reserve_percent: share of the budget kept for results and alarms.
+        centre_keys: the centre's public keys for USB sticks; empty where no stick is used.
     """
 
     enabled: bool = True
@@ -139,6 +140,7 @@ class SyncSection(Section, frozen=True):
     in_flight_batches: Annotated[int, Meta(ge=1, le=64)] = 4
     monthly_budget_mb: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     reserve_percent: Annotated[int, Meta(ge=0, le=100)] = 25
+    centre_keys: str = ""
 
 
 class StoreSection(Section, frozen=True):

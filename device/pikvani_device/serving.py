@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_HOUSE_INTERVAL_S = 3_600.0
+
 
 def serve(device: Device, web: bool, sync: bool, say: Callable[[str], None]) -> None:
     """Run until SIGTERM or SIGINT.
@@ -38,6 +40,7 @@ def serve(device: Device, web: bool, sync: bool, say: Callable[[str], None]) -> 
     if sync and device.config.sync.enabled:
         link = threading.Thread(target=_drain, args=(device.build_publisher(), stop), name="sync")
         link.start()
+    threading.Thread(target=_keep_house, args=(device, stop), name="house", daemon=True).start()
     ready: dict[str, str] = {"device": device.config.device.id}
     if server:
         threading.Thread(target=server.run, name="web", daemon=True).start()
@@ -81,3 +84,11 @@ def _drain(publisher: Publisher, stop: threading.Event) -> None:
         # Without its link the appliance still answers; systemd restarts a process, not a thread.
         log.exception("the link to the centre stopped")
         stop.set()
+
+
+def _keep_house(device: Device, stop: threading.Event) -> None:
+    while not stop.wait(_HOUSE_INTERVAL_S):
+        try:
+            device.forget_old()
+        except DeviceError as error:
+            log.warning("old cases stay for now: %s", error)

@@ -14,6 +14,7 @@ from pikvani_server import app
 from pikvani_server.broker.mosquitto_config import MosquittoSettings, write_mosquitto_config
 from pikvani_server.config import Config, load_config
 from pikvani_server.config_docs import describe_config
+from pikvani_server.drift.cli import drift
 from pikvani_server.errors import ConfigError, ServerError
 
 _CONFIG = click.option(
@@ -37,6 +38,9 @@ def cli(verbose: bool) -> None:
     )
     # Alembic announces every start; that is noise unless asked for.
     logging.getLogger("alembic").setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+cli.add_command(drift)
 
 
 @cli.command()

@@ -121,9 +121,7 @@ class PahoBroker:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def _connected(
-        self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _props: Any
-    ) -> None:
+    def _connected(self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _props: Any) -> None:
         if reason.is_failure:
             log.error(
                 "broker %s:%d refuses us: %s; check this device's certificate and clock",
@@ -136,9 +134,7 @@ class PahoBroker:
         else:
             self._ready.set()
 
-    def _subscribed(
-        self, _client: Any, _data: Any, _mid: int, reasons: list[ReasonCode], _props: Any
-    ) -> None:
+    def _subscribed(self, _client: Any, _data: Any, _mid: int, reasons: list[ReasonCode], _props: Any) -> None:
         refused = [str(reason) for reason in reasons if reason.is_failure]
         if refused:
             log.error("broker refuses a subscription: %s; check its access list", ", ".join(refused))

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from pikvani_contract.bundle import MAX_BUNDLE_BYTES, open_receipts, seal
+from pikvani_contract.centre_keys import CentreKeys
 from pikvani_contract.clock import Clock
 from pikvani_contract.errors import WireError
 from pikvani_contract.messages import MAX_RECORDS, SCHEMA, Batch, Receipt
@@ -23,14 +24,6 @@ from pikvani_device.store import Store
 from pikvani_device.sync.publisher import fitting
 
 _SUFFIX = ".pkvi"
-
-
-@dataclass(frozen=True)
-class CentreKeys:
-    """What a device knows of its centre: whom to seal to, and whose receipts to believe."""
-
-    seal: x25519.X25519PublicKey
-    receipts: ed25519.Ed25519PublicKey
 
 
 @dataclass(frozen=True)

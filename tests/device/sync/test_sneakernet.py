@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pikvani_contract.bundle import open_receipts, seal, sign_receipts, unseal
+from pikvani_contract.centre_keys import CentreKeys
 from pikvani_contract.clock import ManualClock
 from pikvani_contract.errors import WireError
 from pikvani_contract.messages import SCHEMA, Batch, Receipt
@@ -20,7 +21,7 @@ from pikvani_contract.samples import case_body
 from pikvani_contract.wire import pack, unpack
 from pikvani_device.errors import DeviceError
 from pikvani_device.store import Store, open_store
-from pikvani_device.sync.sneakernet import CentreKeys, export, take_receipts
+from pikvani_device.sync.sneakernet import export, take_receipts
 
 SEAL = x25519.X25519PrivateKey.generate()
 SIGN = ed25519.Ed25519PrivateKey.generate()
