@@ -188,8 +188,11 @@ def run(results: int = 100_000, devices: int = 200) -> dict[str, Any]:
         try:
             postgres.start()
             messages = payloads(results, devices)
-            one = measure(1, messages, postgres, folder / "one")
-            two = measure(2, messages, postgres, folder / "two")
+            # In turns, and the better of two: what else runs on the machine hits both alike.
+            runs = {
+                (n, turn): measure(n, messages, postgres, folder / f"{n}-{turn}") for turn in (1, 2) for n in (1, 2)
+            }
+            one, two = (max((runs[n, 1], runs[n, 2]), key=lambda run: run["results_per_wall_s"]) for n in (1, 2))
             many = measure(1, payloads(results, min(devices * 10, results // BATCH)), postgres, folder / "many")
         finally:
             postgres.close()
