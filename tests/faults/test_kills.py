@@ -3,7 +3,6 @@
 python -m tests.faults.harness --kills 2000 --minutes 90
 """
 
-
 import pytest
 from tests.faults.harness import Plan, run
 from tests.support import mosquitto, postgres
