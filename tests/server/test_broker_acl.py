@@ -12,12 +12,20 @@ from typing import Any
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
+from prometheus_client import CollectorRegistry
 from tests.support import mosquitto
 from tests.support.mosquitto import Mosquitto, free_port
+from tests.support.peers import batch, record, wait_for
 from tests.support.pki import Authority, Pki
 
 from pikvani_contract import topics
+from pikvani_contract.messages import Receipt
+from pikvani_contract.wire import pack, unpack
 from pikvani_server.broker.mosquitto_config import CENTRE_USER, MosquittoSettings, write_mosquitto_config
+from pikvani_server.ingest.metrics import IngestMetrics
+from pikvani_server.ingest.worker import IngestSettings, IngestWorker
+from pikvani_server.link import BrokerAddress
+from pikvani_server.store import Store
 
 pytestmark = pytest.mark.needs_mosquitto
 TAKEN = ("Success", "No matching subscribers")
@@ -106,16 +114,21 @@ class Village:
         return found
 
 
-@pytest.fixture
-def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
+@pytest.fixture(scope="module")
+def running_village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
     if mosquitto.MISSING:
         pytest.skip(mosquitto.MISSING)
     found = Village(tmp_path_factory.mktemp("village"))
     found.broker.start()
     yield found
-    for peer in found.peers:
-        peer.close()
     found.broker.stop()
+
+
+@pytest.fixture
+def village(running_village: Village) -> Iterator[Village]:
+    yield running_village
+    while running_village.peers:
+        running_village.peers.pop().close()
 
 
 def test_given_an_enrolled_device_then_it_may_use_its_own_topics_and_the_centre_hears_it(village: Village) -> None:
@@ -169,10 +182,10 @@ def test_given_device_a_with_the_client_id_of_b_then_b_keeps_its_session(village
 
 
 @pytest.mark.parametrize(("topic_of", "heard"), [("village-a", True), ("village-b", False)])
-def test_given_a_will_then_it_is_heard_only_on_a_topic_of_its_(village: Village, topic_of: str, heard: bool) -> None:
+def test_given_a_will_then_only_a_topic_of_its_own_hears_it(village: Village, topic_of: str, heard: bool) -> None:
     a = village.peer(village.pki.files("village-a"), "village-a")
     topic = topics.device(topic_of, topics.UP_STATUS)
-    a.client.will_set(topic, b"gone", qos=1, retain=True)
+    a.client.will_set(topic, b"gone", qos=1)
     centre = village.peer(village.pki.files(CENTRE_USER), "fleet-0", centre=True)
     assert centre.connect() and a.connect()
     centre.client.subscribe(topics.every_device(topics.UP_STATUS), qos=1)
@@ -240,3 +253,30 @@ def test_given_a_payload_over_the_limit_then_the_broker_does_not_pass_it_on(vill
 
     time.sleep(0.2)
     assert centre.received == []
+
+
+def test_given_the_production_broker_then_a_worker_takes_in_and_answers_over_mutual_tls(
+    village: Village, sqlite_store: Store
+) -> None:
+    cert_file, key_file = village.pki.files(CENTRE_USER)
+    address = BrokerAddress("127.0.0.1", village.centre_port, str(village.pki.ca_file), str(cert_file), str(key_file))
+    workers = [
+        IngestWorker(sqlite_store, address, IngestSettings(), number, IngestMetrics(CollectorRegistry()))
+        for number in range(2)
+    ]
+    threads = [threading.Thread(target=worker.run) for worker in workers]
+    for thread in threads:
+        thread.start()
+    try:
+        assert all(worker.link.ready.wait(10) for worker in workers)
+        device = village.device("village-a")
+        device.client.subscribe(topics.device("village-a", topics.DOWN_RECEIPT), qos=1)
+        for seq in range(1, 9):
+            device.publish(topics.device("village-a", topics.UP_BATCH), pack(batch(record(seq))))
+        assert wait_for(lambda: any(unpack(p, Receipt).upto == 8 for _, p in list(device.received)))
+    finally:
+        for worker in workers:
+            worker.stop()
+        for thread in threads:
+            thread.join(10)
+    assert sorted(row["seq"] for row in sqlite_store.cases(20)) == list(range(1, 9))
