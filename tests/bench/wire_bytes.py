@@ -96,7 +96,9 @@ def measure(folder: Path) -> dict[str, float]:
     broker = Mosquitto.bare(folder / "broker")
     broker.start()
     command = [sys.executable, "-m", "pikvani_server.cli", "ingest", "--data-dir", str(folder / "centre")]
-    server = subprocess.Popen([*command, "--broker", f"127.0.0.1:{broker.port}"], stdout=subprocess.DEVNULL)
+    server = subprocess.Popen([*command, "--broker", f"127.0.0.1:{broker.port}"], stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    server.stdout.readline()  # "ready": before it, a batch would find nobody
     try:
         mine, theirs = ours(folder, broker.port), one_json_a_message(broker.port)
     finally:

@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -158,8 +158,12 @@ class Store:
             for seq, mono_ms, offset_ms, trust, kind, body in rows
         ]
 
-    def apply_receipt(self, receipt: Receipt) -> int:
-        """Let go of everything the centre says it has committed.
+    def apply_receipts(self, receipts: Iterable[Receipt], facts: Mapping[str, str] | None = None) -> int:
+        """Let go of everything the centre says it has committed, in one durable transaction.
+
+        Args:
+            receipts: what the centre said.
+            facts: remembered together with it.
 
         Returns:
             How many records left the outbox.
@@ -167,19 +171,24 @@ class Store:
         Raises:
             StoreError: the deletion could not be made durable.
         """
-        removed = 0
         now_ms = self._clock.now().wall_ms
-        with self._transaction("apply a receipt in"):
-            row = self._db.execute("SELECT stream FROM outboxes WHERE outbox = ?", (receipt.outbox,)).fetchone()
-            if row is None:
-                return 0
-            base = row[0] << SEQ_BITS
-            for first, last in committed(receipt):
-                removed += self._remove(row[0], base + first, base + last)
-                self._db.execute(
-                    "UPDATE cases SET synced_ms = ? WHERE id BETWEEN ? AND ? AND synced_ms IS NULL",
-                    (now_ms, base + first, base + last),
-                )
+        with self._transaction("apply receipts in"):
+            removed = sum(self._apply(receipt, now_ms) for receipt in receipts)
+            for name, value in (facts or {}).items():
+                self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+        return removed
+
+    def _apply(self, receipt: Receipt, now_ms: int) -> int:
+        row = self._db.execute("SELECT stream FROM outboxes WHERE outbox = ?", (receipt.outbox,)).fetchone()
+        if row is None:
+            return 0
+        base, removed = row[0] << SEQ_BITS, 0
+        for first, last in committed(receipt):
+            removed += self._remove(row[0], base + first, base + last)
+            self._db.execute(
+                "UPDATE cases SET synced_ms = ? WHERE id BETWEEN ? AND ? AND synced_ms IS NULL",
+                (now_ms, base + first, base + last),
+            )
         return removed
 
     def _remove(self, stream: int, first: int, last: int) -> int:

@@ -181,12 +181,12 @@ class Publisher:
                 continue
             self._learn_time(receipt.wall_ms)
             newest[receipt.outbox] = receipt  # cumulative: a later one says all an earlier one said
-        for receipt in newest.values():
-            self._store.apply_receipt(receipt)
-            self._flight.receipted(receipt)
         if newest:
-            self._store.set_fact(_USAGE_FACT, msgspec.json.encode(self._budget.usage).decode())
-            self._store.set_fact(LATEST_KNOWN_TIME_FACT, str(max(r.wall_ms for r in newest.values())))
+            usage = msgspec.json.encode(self._budget.usage).decode()
+            latest_ms = max(receipt.wall_ms for receipt in newest.values())
+            self._store.apply_receipts(newest.values(), {_USAGE_FACT: usage, LATEST_KNOWN_TIME_FACT: str(latest_ms)})
+        for receipt in newest.values():
+            self._flight.receipted(receipt)
 
     # -- batches ------------------------------------------------------------------------------------------
 
@@ -216,8 +216,7 @@ class Publisher:
 
     def _batch_limit(self) -> int:
         # A long queue goes in long batches: fewer round trips and a better compression on a slow link.
-        backlog = self._flight.in_the_air >= 1
-        return min(MAX_RECORDS, self._settings.batch_records * (10 if backlog else 1))
+        return MAX_RECORDS if self._flight.in_the_air else min(MAX_RECORDS, self._settings.batch_records)
 
     def _send(self, waiting: WaitingOutbox, records: list[Record], now_ms: int) -> bool:
         moment = self._clock.now()

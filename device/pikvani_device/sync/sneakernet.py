@@ -87,7 +87,7 @@ def take_receipts(store: Store, device_id: str, keys: CentreKeys, folder: Path) 
         receipts = [unpack(data, Receipt) for data in open_receipts(path.read_bytes(), device_id, keys.receipts)]
     except (OSError, WireError) as error:
         raise DeviceError(f"receipts on the stick cannot be used: {path}: {error}") from error
-    return sum(store.apply_receipt(receipt) for receipt in receipts)
+    return store.apply_receipts(receipts)
 
 
 def _batches(store: Store, clock: Clock) -> Iterator[tuple[bytes, int]]:

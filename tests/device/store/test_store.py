@@ -37,7 +37,7 @@ def test_given_a_case_recorded_then_it_waits_for_the_centre_until_the_receipt(st
     (waiting,) = store.waiting()
     assert case.case_id == f"{waiting.outbox.hex()}-1"
     assert store.latest_cases(5) == [case]
-    assert store.apply_receipt(receipt(waiting.outbox, 1)) == 1
+    assert store.apply_receipts([receipt(waiting.outbox, 1)]) == 1
     assert store.waiting() == []
     (after,) = store.latest_cases(5)
     assert after.synced and after.body == body and after.photo_names == ("a.jpg",)
@@ -47,14 +47,14 @@ def test_given_a_receipt_with_gaps_then_what_is_missing_stays(store: Store) -> N
     for _ in range(9):
         store.record_case(case_body(RNG))
     (waiting,) = store.waiting()
-    assert store.apply_receipt(receipt(waiting.outbox, 8, [(1, 1), (4, 5)])) == 5
+    assert store.apply_receipts([receipt(waiting.outbox, 8, [(1, 1), (4, 5)])]) == 5
     assert [r.seq for r in store.records_after(waiting, 0, 99)] == [1, 4, 5, 9]
     assert store.waiting()[0].oldest == 1
 
 
 def test_given_a_receipt_for_another_outbox_then_nothing_is_lost(store: Store) -> None:
     store.record_case(case_body(RNG))
-    assert store.apply_receipt(receipt(b"stranger", 2**62)) == 0
+    assert store.apply_receipts([receipt(b"stranger", 2**62)]) == 0
     assert len(store.waiting()) == 1
 
 
@@ -108,7 +108,7 @@ def test_given_a_full_queue_then_notes_go_before_sketches_and_cases_never(store:
 def test_given_old_synced_cases_then_only_they_are_forgotten(store: Store, clock: ManualClock) -> None:
     store.record_case(case_body(RNG), ["gone.jpg"])
     (waiting,) = store.waiting()
-    store.apply_receipt(receipt(waiting.outbox, 1))
+    store.apply_receipts([receipt(waiting.outbox, 1)])
     clock.advance(10_000)
     store.record_case(case_body(RNG), ["kept.jpg"])
     assert store.forget_synced_before(clock.now().wall_ms) == ["gone.jpg"]

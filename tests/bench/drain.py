@@ -1,0 +1,166 @@
+"""Draining a long queue over mutual TLS: our publisher to the receipts, against one paho QoS 1 message a result.
+
+Broker, certificates and PostgreSQL are the production ones on loopback. Ours counts until the centre has committed
+everything and the outbox is empty; the peer only until the broker has acknowledged. The device is a process of its
+own, so that its memory can be read: idle and connected, and at its peak while 30 days of 100 cases drain. Prints one
+JSON object. Run: python -m tests.bench.drain
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import resource
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from tests.faults.harness import production_broker
+from tests.support.postgres import Postgres
+
+from pikvani_contract import topics
+from pikvani_contract.messages import SketchBody
+from pikvani_contract.samples import case_body
+from pikvani_contract.wire import pack_body
+from pikvani_device.adapters.broker_paho import PahoBroker, TlsFiles
+from pikvani_device.adapters.clock_linux import LinuxClock
+from pikvani_device.store import open_store
+from pikvani_device.sync.publisher import Publisher, PublisherSettings, Running, offline_status
+
+DEVICE = "village-000"
+DAYS, CASES_A_DAY = 30, 100
+
+
+def drain(folder: Path, port: int, results: int) -> dict[str, float]:
+    """In the device's process: fill the store, connect, drain; memory in kilobytes."""
+    clock, rng = LinuxClock(), random.Random(3)
+    store = open_store(folder / f"{results}.sqlite3", clock)
+    # Filling is not what is measured: one transaction, not thirty days of them.
+    store._db.execute("PRAGMA synchronous=OFF")
+    for number in range(results):
+        store.record_case(case_body(rng))
+        if number % CASES_A_DAY == 0:
+            store.enqueue("sketch", SketchBody("leaf@1.0.0", "2026-11-23", number, rng.randbytes(1_500)))
+    store._db.execute("PRAGMA synchronous=FULL")
+    tls = TlsFiles(folder / "tls" / "ca.pem", folder / "tls" / f"{DEVICE}.pem", folder / "tls" / f"{DEVICE}.key")
+    will = (topics.device(DEVICE, topics.UP_STATUS), offline_status())
+    broker = PahoBroker("127.0.0.1", port, DEVICE, will, tls)
+    publisher = Publisher(store, broker, clock, DEVICE, lambda: Running("0", "m", "r"), PublisherSettings())
+    publisher.start()
+    while not broker.connected:
+        time.sleep(0.01)
+    idle_kb = _rss_kb()
+    lanes: list[int] = []
+    stop = threading.Event()
+    began = time.perf_counter()
+    while waiting := store.waiting():
+        if not lanes or lanes[-1] != waiting[0].lane:
+            lanes.append(int(waiting[0].lane))
+        store.changed.clear()
+        publisher.step()
+        store.changed.wait(0.02)
+    took_s = time.perf_counter() - began
+    stop.set()
+    broker.stop()
+    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"seconds": took_s, "idle_kb": idle_kb, "peak_kb": peak_kb, "in_order": float(lanes == sorted(lanes))}
+
+
+def _rss_kb() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1])
+    raise RuntimeError("no VmRSS in /proc/self/status")
+
+
+def one_message_a_result(tls: Path, port: int, results: int) -> float:
+    """Results a second of a plain client: every result a QoS 1 message, sent without waiting for the one before."""
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=DEVICE, protocol=mqtt.MQTTv5)
+    client.tls_set(
+        str(tls / "ca.pem"), str(tls / f"{DEVICE}.pem"), str(tls / f"{DEVICE}.key"), tls_version=ssl.PROTOCOL_TLS_CLIENT
+    )
+    acknowledged, ready, done = [0], threading.Event(), threading.Event()
+
+    def published(*_: object) -> None:
+        acknowledged[0] += 1
+        if acknowledged[0] == results:
+            done.set()
+
+    client.on_connect = lambda *_: ready.set()
+    client.on_publish = published
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    if not ready.wait(10):
+        raise TimeoutError("the broker did not take the plain client within 10 s")
+    rng = random.Random(3)
+    bodies = [pack_body(case_body(rng)) for _ in range(results)]
+    topic = topics.device(DEVICE, topics.UP_ASK)
+    began = time.perf_counter()
+    for body in bodies:
+        client.publish(topic, body, qos=1)
+    if not done.wait(120):
+        raise TimeoutError(f"the broker acknowledged {acknowledged[0]} of {results} messages within 120 s")
+    took_s = time.perf_counter() - began
+    client.disconnect()
+    client.loop_stop()
+    return results / took_s
+
+
+def measure(folder: Path, results: int = 20_000) -> dict[str, float]:
+    folder.chmod(0o755)
+    postgres, (broker, tls, table) = Postgres(), production_broker(folder, [DEVICE])
+    server: subprocess.Popen[str] | None = None
+    try:
+        postgres.start()
+        broker.start()
+        config = folder / "server.toml"
+        config.write_text(f'[database]\nurl = "{postgres.new_database()}"\n{table}')
+        command = [sys.executable, "-m", "pikvani_server.cli", "ingest", "--config", str(config)]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert server.stdout is not None
+        server.stdout.readline()
+        plain = one_message_a_result(tls, broker.port, results // 5)
+        ours = _device_process(folder, broker.port, results)
+        outage = _device_process(folder, broker.port, DAYS * CASES_A_DAY)
+    finally:
+        if server:
+            server.terminate()
+            server.wait(20)
+        broker.stop()
+        postgres.close()
+    rate = results / ours["seconds"]
+    return {
+        "drain_results_per_s": round(rate),
+        "one_message_results_per_s": round(plain),
+        "drain_ratio": round(rate / plain, 2),
+        "outage_days": DAYS,
+        "outage_cases": DAYS * CASES_A_DAY,
+        "outage_drain_s": round(outage["seconds"], 2),
+        "outage_peak_over_idle_mb": round((outage["peak_kb"] - outage["idle_kb"]) / 1024, 1),
+        "outage_in_order_of_priority": bool(outage["in_order"]),
+    }
+
+
+def _device_process(folder: Path, port: int, results: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "tests.bench.drain", "--device", str(folder), str(port), str(results)]
+    found: dict[str, float] = json.loads(subprocess.check_output(command, text=True, timeout=300))
+    return found
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", nargs=3, metavar=("FOLDER", "PORT", "RESULTS"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.device:
+        where, port_text, count = options.device
+        print(json.dumps(drain(Path(where), int(port_text), int(count))))
+    else:
+        with tempfile.TemporaryDirectory() as scratch:
+            print(json.dumps(measure(Path(scratch))))
