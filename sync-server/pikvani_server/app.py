@@ -186,7 +186,7 @@ def run_ingest(config: Config, workers: int, say: Callable[[str], None]) -> None
 
 
 def _work(config: Config, number: int, ready: multiprocessing.synchronize.Event) -> None:
-    """One worker process. It ends when its parent does."""
+    """One worker process. It ends when its parent does, and with an error when its thread does."""
     stopping = stop_on_signal()
     registry = CollectorRegistry()
     if config.ingest.metrics_port:
@@ -199,11 +199,14 @@ def _work(config: Config, number: int, ready: multiprocessing.synchronize.Event)
     while not stopping.wait(0.2):
         if worker.link.ready.is_set():
             ready.set()
-        if parent is not None and not parent.is_alive():
+        if not thread.is_alive() or (parent is not None and not parent.is_alive()):
             break
+    ended_by_itself = not thread.is_alive()
     worker.stop()
     thread.join()
     store.close()
+    if ended_by_itself:
+        raise SystemExit(1)
 
 
 def stop_on_signal() -> threading.Event:

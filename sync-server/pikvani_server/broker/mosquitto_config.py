@@ -164,7 +164,8 @@ def _access_list() -> str:
 
 
 def _connection_rate(settings: MosquittoSettings) -> str:
-    caller = "update @callers { ip saddr limit rate over 30/minute burst 60 packets } drop"
+    rate = "limit rate over 30/minute burst 60 packets"
+    port = f"tcp dport {settings.device_port} ct state new"
     return f"""\
 #!/usr/sbin/nft -f
 # Mosquitto cannot limit how fast connections come; the kernel can. Load with `nft -f`, or from /etc/nftables.conf.
@@ -172,11 +173,13 @@ def _connection_rate(settings: MosquittoSettings) -> str:
 table inet pikvani_broker
 delete table inet pikvani_broker
 table inet pikvani_broker {{
-  set callers {{ type ipv4_addr; size 65536; flags dynamic,timeout; timeout 5m; }}
+  set callers4 {{ type ipv4_addr; size 65536; flags dynamic,timeout; timeout 5m; }}
+  set callers6 {{ type ipv6_addr; size 65536; flags dynamic,timeout; timeout 5m; }}
   chain input {{
     type filter hook input priority filter; policy accept;
-    tcp dport {settings.device_port} ct state new limit rate over 200/second burst 400 packets drop
-    tcp dport {settings.device_port} ct state new {caller}
+    {port} limit rate over 200/second burst 400 packets drop
+    {port} update @callers4 {{ ip saddr {rate} }} drop
+    {port} update @callers6 {{ ip6 saddr {rate} }} drop
   }}
 }}
 """
