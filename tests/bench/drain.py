@@ -1,7 +1,7 @@
 """Draining a long queue over mutual TLS: our publisher to the receipts, against one paho QoS 1 message a result.
 
 Broker, certificates and PostgreSQL are the production ones on loopback. Ours counts until the centre has committed
-everything and the outbox is empty; the peer only until the broker has acknowledged. The device is a process of its
+everything and the outbox is empty; the peer until a subscriber has received everything. The device is a process of its
 own, so that its memory can be read: idle and connected, and at its peak while 30 days of 100 cases drain. Prints one
 JSON object. Run: python -m tests.bench.drain
 """
@@ -18,7 +18,9 @@ import sys
 import tempfile
 import threading
 import time
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -52,7 +54,8 @@ def drain(folder: Path, port: int, results: int) -> dict[str, float]:
     tls = TlsFiles(folder / "tls" / "ca.pem", folder / "tls" / f"{DEVICE}.pem", folder / "tls" / f"{DEVICE}.key")
     will = (topics.device(DEVICE, topics.UP_STATUS), offline_status())
     broker = PahoBroker("127.0.0.1", port, DEVICE, will, tls)
-    publisher = Publisher(store, broker, clock, DEVICE, lambda: Running("0", "m", "r"), PublisherSettings())
+    settings = PublisherSettings(batch_age_s=0)  # a queue of weeks is older than any wait for company
+    publisher = Publisher(store, broker, clock, DEVICE, lambda: Running("0", "m", "r"), settings)
     publisher.start()
     while not broker.connected:
         time.sleep(0.01)
@@ -80,25 +83,33 @@ def _rss_kb() -> int:
     raise RuntimeError("no VmRSS in /proc/self/status")
 
 
-def one_message_a_result(tls: Path, port: int, results: int) -> float:
-    """Results a second of a plain client: every result a QoS 1 message, sent without waiting for the one before."""
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=DEVICE, protocol=mqtt.MQTTv5)
-    client.tls_set(
-        str(tls / "ca.pem"), str(tls / f"{DEVICE}.pem"), str(tls / f"{DEVICE}.key"), tls_version=ssl.PROTOCOL_TLS_CLIENT
-    )
-    acknowledged, ready, done = [0], threading.Event(), threading.Event()
+def one_message_a_result(tls: Path, port: int, centre: dict[str, Any], results: int) -> tuple[float, float]:
+    """A plain client: every result a QoS 1 message, sent without waiting for the one before.
 
-    def published(*_: object) -> None:
-        acknowledged[0] += 1
-        if acknowledged[0] == results:
+    Returns:
+        Results a second until a plain subscriber at the centre has them all (it stores nothing), and the rate when
+        the client waits for each acknowledgement before it sends the next, as it must to lose nothing itself.
+    """
+    listener = _client("plain-listener", centre["ca_file"], centre["cert_file"], centre["key_file"])
+    arrived, done, heard = [0], threading.Event(), threading.Event()
+
+    def take(*_: object) -> None:
+        arrived[0] += 1
+        if arrived[0] == results:
             done.set()
 
+    listener.on_message = take
+    listener.on_subscribe = lambda *_: heard.set()
+    listener.on_connect = lambda *_: listener.subscribe(topics.every_device(topics.UP_ASK), qos=1)
+    listener.connect("127.0.0.1", centre["port"])
+    listener.loop_start()
+    client = _client(DEVICE, tls / "ca.pem", tls / f"{DEVICE}.pem", tls / f"{DEVICE}.key")
+    ready = threading.Event()
     client.on_connect = lambda *_: ready.set()
-    client.on_publish = published
     client.connect("127.0.0.1", port)
     client.loop_start()
-    if not ready.wait(10):
-        raise TimeoutError("the broker did not take the plain client within 10 s")
+    if not (ready.wait(10) and heard.wait(10)):
+        raise TimeoutError("the broker did not take the plain clients within 10 s")
     rng = random.Random(3)
     bodies = [pack_body(case_body(rng)) for _ in range(results)]
     topic = topics.device(DEVICE, topics.UP_ASK)
@@ -106,11 +117,22 @@ def one_message_a_result(tls: Path, port: int, results: int) -> float:
     for body in bodies:
         client.publish(topic, body, qos=1)
     if not done.wait(120):
-        raise TimeoutError(f"the broker acknowledged {acknowledged[0]} of {results} messages within 120 s")
-    took_s = time.perf_counter() - began
-    client.disconnect()
-    client.loop_stop()
-    return results / took_s
+        raise TimeoutError(f"{arrived[0]} of {results} plain messages arrived within 120 s")
+    piped = results / (time.perf_counter() - began)
+    began, few = time.perf_counter(), results // 10
+    for body in bodies[:few]:
+        client.publish(topic, body, qos=1).wait_for_publish(10)
+    waiting = few / (time.perf_counter() - began)
+    for each in (client, listener):
+        each.disconnect()
+        each.loop_stop()
+    return piped, waiting
+
+
+def _client(name: str, ca: object, cert: object, key: object) -> mqtt.Client:
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5)
+    client.tls_set(str(ca), str(cert), str(key), tls_version=ssl.PROTOCOL_TLS_CLIENT)
+    return client
 
 
 def measure(folder: Path, results: int = 20_000) -> dict[str, float]:
@@ -126,7 +148,8 @@ def measure(folder: Path, results: int = 20_000) -> dict[str, float]:
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert server.stdout is not None
         server.stdout.readline()
-        plain = one_message_a_result(tls, broker.port, results // 5)
+        centre = tomllib.loads(table)["broker"]
+        piped, waiting = one_message_a_result(tls, broker.port, centre, results // 5)
         ours = _device_process(folder, broker.port, results)
         outage = _device_process(folder, broker.port, DAYS * CASES_A_DAY)
     finally:
@@ -138,8 +161,10 @@ def measure(folder: Path, results: int = 20_000) -> dict[str, float]:
     rate = results / ours["seconds"]
     return {
         "drain_results_per_s": round(rate),
-        "one_message_results_per_s": round(plain),
-        "drain_ratio": round(rate / plain, 2),
+        "one_message_results_per_s": round(piped),
+        "one_message_waiting_results_per_s": round(waiting),
+        "drain_ratio": round(rate / piped, 2),
+        "drain_ratio_waiting": round(rate / waiting, 2),
         "outage_days": DAYS,
         "outage_cases": DAYS * CASES_A_DAY,
         "outage_drain_s": round(outage["seconds"], 2),
