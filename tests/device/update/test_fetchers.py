@@ -1,0 +1,204 @@
+"""Every adapter of the fetcher port: whole files, the rest of a file, absent files; and what each must withstand."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from tests.device.update.conftest import CountingFetcher
+from tests.support.tuf_repository import TufRepository
+
+from pikvani_device.adapters.fetcher_directory import DirectoryFetcher
+from pikvani_device.adapters.fetcher_http import HttpFetcher
+from pikvani_device.update.errors import UnreachableError
+from pikvani_device.update.fetching import Fetcher
+from pikvani_device.update.trust import TrustedRepository
+
+DATA = bytes(range(256)) * 1000
+
+
+class Server(ThreadingHTTPServer):
+    """Serves one folder, with ranges unless told; `cut_after` ends bodies early, `drip` sends a byte now and then."""
+
+    ranges = True
+    cut_after: int | None = None
+    drip = False
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.folder = folder
+        self.sent = 0
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_GET(self) -> None:
+        try:
+            data = (self.server.folder / unquote(self.path).lstrip("/")).read_bytes()
+        except OSError:
+            self.send_error(404)
+            return
+        start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+        if "Range" in self.headers and self.server.ranges:
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+            data = data[start:]
+        else:
+            self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        if self.server.drip:
+            for byte in data:
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.02)
+        sent = data[: self.server.cut_after]
+        self.wfile.write(sent)
+        self.server.sent += len(sent)
+        self.close_connection = len(sent) < len(data)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "r" / "metadata").mkdir(parents=True)
+    (tmp_path / "r" / "targets" / "a b").mkdir(parents=True)
+    (tmp_path / "r" / "metadata" / "timestamp.json").write_bytes(b"{}")
+    (tmp_path / "r" / "targets" / "a b" / "x#?y.tar").write_bytes(DATA)
+    return tmp_path / "r"
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[Server]:
+    server = Server(folder)
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(params=["directory", "http"])
+def adapter(request: pytest.FixtureRequest, folder: Path) -> Fetcher:
+    if request.param == "directory":
+        return DirectoryFetcher(folder)
+    server: Server = request.getfixturevalue("server")
+    return over(server)
+
+
+def over(server: Server, **settings: float) -> HttpFetcher:
+    return HttpFetcher(f"{server.url}/metadata/", f"{server.url}/targets", **settings)
+
+
+@pytest.mark.parametrize("offset", [0, 1, 65_536, len(DATA) - 1])
+def test_a_file_is_given_from_any_byte_on(adapter: Fetcher, offset: int) -> None:
+    assert b"".join(adapter.fetch("targets/a b/x#?y.tar", offset)) == DATA[offset:]
+    assert b"".join(adapter.fetch("metadata/timestamp.json")) == b"{}"
+
+
+@pytest.mark.parametrize("path", ["metadata/9.root.json", "targets/none", "targets/a b"])
+def test_what_is_not_there_is_said_to_be_absent(adapter: Fetcher, path: str) -> None:
+    with pytest.raises(FileNotFoundError):
+        b"".join(adapter.fetch(path))
+
+
+def test_a_stick_shows_nothing_beyond_itself(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"s")
+    (folder / "targets" / "link").symlink_to(tmp_path / "secret")
+    os.mkfifo(folder / "targets" / "pipe")
+    for path in ("targets/../../secret", "targets/link", "targets/pipe", "/etc/hostname"):
+        with pytest.raises(FileNotFoundError):
+            b"".join(DirectoryFetcher(folder).fetch(path))
+
+
+def test_a_stick_that_was_pulled_is_not_an_empty_repository(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="put the stick in") as raised:
+        b"".join(DirectoryFetcher(tmp_path / "gone").fetch("metadata/2.root.json"))
+    assert not isinstance(raised.value, FileNotFoundError)
+
+
+def test_a_server_without_ranges_costs_bytes_but_no_correctness(server: Server) -> None:
+    server.ranges = False
+    assert b"".join(over(server).fetch("targets/a b/x#?y.tar", 1234)) == DATA[1234:]
+
+
+def test_a_body_cut_short_is_an_error_and_not_an_end(server: Server) -> None:
+    server.cut_after = 1000
+    got = bytearray()
+    with pytest.raises(OSError, match=r"x%23%3Fy\.tar"):
+        for piece in over(server).fetch("targets/a b/x#?y.tar"):
+            got += piece
+    assert bytes(got) == DATA[:1000]
+
+
+def test_a_trickle_ends(server: Server) -> None:
+    server.drip = True
+    started = time.monotonic()
+    with pytest.raises(OSError, match="took longer"):
+        b"".join(over(server, deadline_s=0.3).fetch("targets/a b/x#?y.tar"))
+    assert time.monotonic() - started < 5
+
+
+def test_a_silent_server_and_an_absent_one_are_errors(server: Server) -> None:
+    server.server_close()
+    with pytest.raises(OSError):
+        b"".join(over(server, timeout_s=0.2).fetch("metadata/timestamp.json"))
+
+
+def test_a_download_cut_many_times_fetches_no_byte_twice(
+    look: Callable[..., TrustedRepository], repository: TufRepository, tmp_path: Path
+) -> None:
+    target = repository.add_target("models/leaf.tar", DATA)
+    repository.publish_all()
+    looked = look()
+    server = Server(repository.folder)
+    server.cut_after = 10_000
+    looked = look(by=over(server))
+    before, cuts = server.sent, 0
+
+    while True:
+        try:
+            path = looked.download(target, tmp_path / "files")
+            break
+        except UnreachableError:
+            cuts += 1
+    server.shutdown()
+    server.server_close()
+
+    assert path.read_bytes() == DATA
+    assert cuts == 25
+    assert server.sent - before == len(DATA)
+
+
+def test_a_file_already_there_is_not_fetched_and_old_beginnings_are_swept(
+    look: Callable[..., TrustedRepository], repository: TufRepository, tmp_path: Path
+) -> None:
+    class Cut(CountingFetcher):
+        def fetch(self, path: str, offset: int = 0) -> Generator[bytes, None, None]:
+            yield from self.inner.fetch(path, offset)
+            if path.startswith("targets/"):
+                raise ConnectionResetError("cut")
+
+    files = tmp_path / "files"
+    old = repository.add_target("models/leaf.tar", b"old one", served=b"old")
+    repository.publish_all()
+    with pytest.raises(UnreachableError):
+        look(by=Cut(DirectoryFetcher(repository.folder))).download(old, files)
+    new = repository.add_target("models/leaf.tar", b"new one")
+    repository.publish_all()
+
+    path = look().download(new, files)
+    assert [file.name for file in files.iterdir()] == [path.name]
+    assert look(by=Cut(DirectoryFetcher(repository.folder))).download(new, files) == path
