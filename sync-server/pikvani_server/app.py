@@ -154,14 +154,20 @@ def run_broker(data_dir: Path, port: int, say: Callable[[str], None]) -> None:
 
 
 def run_ingest(config: Config, workers: int, say: Callable[[str], None]) -> None:
-    """Worker processes on the shared subscription, until SIGTERM or SIGINT. One that dies is started again."""
+    """Workers on the shared subscription, until SIGTERM or SIGINT.
+
+    One worker is this process; of several, each is a process of its own and is started again when it dies.
+    """
     stopping = stop_on_signal()
     migrated_store(config, stopping).close()
+    if workers == 1:
+        _work(config, 0, lambda: say(f"ready {json.dumps({'workers': [os.getpid()]})}"))
+        return
     spawn = multiprocessing.get_context("spawn")
 
     def start(number: int) -> multiprocessing.context.SpawnProcess:
         ready = spawn.Event()
-        process = spawn.Process(target=_work, args=(config, number, ready), name=f"ingest-{number}")
+        process = spawn.Process(target=_work, args=(config, number, ready.set), name=f"ingest-{number}")
         process.start()
         readies[number] = ready
         return process
@@ -185,8 +191,14 @@ def run_ingest(config: Config, workers: int, say: Callable[[str], None]) -> None
             process.join()
 
 
-def _work(config: Config, number: int, ready: multiprocessing.synchronize.Event) -> None:
-    """One worker process. It ends when its parent does, and with an error when its thread does."""
+def _work(config: Config, number: int, announce: Callable[[], object]) -> None:
+    """One worker, in this process. It ends when its parent does, and with an error when its thread does.
+
+    Args:
+        config: of the centre.
+        number: which worker, from 0.
+        announce: called once it is connected and subscribed.
+    """
     stopping = stop_on_signal()
     registry = CollectorRegistry()
     if config.ingest.metrics_port:
@@ -196,9 +208,11 @@ def _work(config: Config, number: int, ready: multiprocessing.synchronize.Event)
     thread = threading.Thread(target=worker.run, name="ingest")
     thread.start()
     parent = multiprocessing.parent_process()
+    announced = False
     while not stopping.wait(0.2):
-        if worker.link.ready.is_set():
-            ready.set()
+        if not announced and worker.link.ready.is_set():
+            announced = True
+            announce()
         if not thread.is_alive() or (parent is not None and not parent.is_alive()):
             break
     ended_by_itself = not thread.is_alive()

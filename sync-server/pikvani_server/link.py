@@ -97,7 +97,7 @@ class Link:
         self.ready = threading.Event()
         """Set while connected and subscribed."""
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5, manual_ack=True)
-        client.reconnect_delay_set(min_delay=1, max_delay=30)
+        client.reconnect_delay_set(min_delay=1, max_delay=8)
         client.max_queued_messages_set(10_000)
         client.max_inflight_messages_set(_RECEIPTS_IN_FLIGHT)
         if address.ca_file:
