@@ -50,6 +50,8 @@ def serve(device: Device, web: bool, sync: bool, say: Callable[[str], None]) -> 
     say(f"ready {json.dumps(ready)}")
     stop.wait()
     if server:
+        # Answers in the making are finished first: closing under them would tear their sockets away.
+        server.task_dispatcher.shutdown()
         server.close()
     if link:
         link.join()
