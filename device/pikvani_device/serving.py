@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pikvani_device.app import Device
@@ -33,9 +35,16 @@ def serve(device: Device, web: bool, sync: bool, say: Callable[[str], None]) -> 
         DeviceError: the address is taken, the model does not load, or the link's files do not fit.
     """
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     server = _web_server(device) if web else None
+
+    def told(*_: object) -> None:
+        stop.set()
+        if server:
+            # The loop of waitress ends on it and lets answers in the making be finished.
+            raise SystemExit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, told)
     link = None
     if sync and device.config.sync.enabled:
         link = threading.Thread(target=_drain, args=(device.build_publisher(), stop), name="sync")
@@ -43,15 +52,16 @@ def serve(device: Device, web: bool, sync: bool, say: Callable[[str], None]) -> 
     threading.Thread(target=_keep_house, args=(device, stop), name="house", daemon=True).start()
     ready: dict[str, str] = {"device": device.config.device.id}
     if server:
-        threading.Thread(target=server.run, name="web", daemon=True).start()
         ready["web"] = f"http://{device.config.web.host}:{server.effective_port}"
     if link:
         ready["broker"] = f"{device.config.sync.host}:{device.config.sync.port}"
-    say(f"ready {json.dumps(ready)}")
-    stop.wait()
+    with suppress(SystemExit):
+        say(f"ready {json.dumps(ready)}")
+        if server:
+            server.run()
+        else:
+            stop.wait()
     if server:
-        # Answers in the making are finished first: closing under them would tear their sockets away.
-        server.task_dispatcher.shutdown()
         server.close()
     if link:
         link.join()
@@ -85,7 +95,7 @@ def _drain(publisher: Publisher, stop: threading.Event) -> None:
     except Exception:
         # Without its link the appliance still answers; systemd restarts a process, not a thread.
         log.exception("the link to the centre stopped")
-        stop.set()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _keep_house(device: Device, stop: threading.Event) -> None:
