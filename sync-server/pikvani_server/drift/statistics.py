@@ -41,13 +41,19 @@ def psi_terms(reference: Sequence[float], current: Sequence[float]) -> NDArray[n
     r, c = _counts(reference), _counts(current)
     if len(r) != len(c):
         raise ValueError(f"{len(r)} reference bins and {len(c)} current bins: give the same bins")
-    used = (r > 0) | (c > 0)
-    if np.any((r[used] == 0) | (c[used] == 0)):
-        r, c = np.where(used, r + EMPTY_BIN_COUNT, 0), np.where(used, c + EMPTY_BIN_COUNT, 0)
-    r, c = r / r.sum(), c / c.sum()
-    terms = np.zeros(len(r))
-    terms[used] = (c[used] - r[used]) * (np.log(c[used]) - np.log(r[used]))
-    return terms
+    return psi_terms_of_rows(r[None, :], c[None, :]).reshape(-1)
+
+
+def psi_terms_of_rows(reference: NDArray[np.float64], current: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`psi_terms` of many pairs at once, unchecked: counts `[rows, bins]` on both sides, terms `[rows, bins]`."""
+    used = (reference > 0) | (current > 0)
+    one_sided = np.any(used & ((reference == 0) | (current == 0)), axis=1, keepdims=True)
+    added = np.where(used & one_sided, EMPTY_BIN_COUNT, 0.0)
+    r, c = reference + added, current + added
+    # A bin left out has share 0 on both sides; the one below keeps its logarithm finite and its term 0.
+    r = np.where(used, r / r.sum(axis=1, keepdims=True), 1.0)
+    c = np.where(used, c / c.sum(axis=1, keepdims=True), 1.0)
+    return np.asarray((c - r) * (np.log(c) - np.log(r)), dtype=np.float64)
 
 
 def psi(reference: Sequence[float], current: Sequence[float]) -> float:

@@ -1,0 +1,70 @@
+"""Days of one made village through the seasons: monsoon light, crops that come and go, a festival, unlike years."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from pikvani_contract.sketch import FEATURES, Sketch
+
+_CLASSES = tuple(
+    f"{crop}/{c}" for crop in ("cotton", "chickpea", "maize", "rice") for c in ("healthy", "rust", "blight")
+)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong from a day on: brightness falls by a share, or one class takes cases from all others."""
+
+    start: date
+    darker: float = 0.0
+    stuck_share: float = 0.0
+
+
+def made_day(
+    rng: np.random.Generator, day: date, year_lag_days: float, cases: float, fault: Fault | None = None
+) -> Sketch:
+    """One day's sketch.
+
+    Args:
+        rng: Of the day.
+        day: Local date.
+        year_lag_days: How late this year's season is.
+        cases: Mean number of cases.
+        fault: What goes wrong, if anything does.
+    """
+    turn = 2 * np.pi * (day.timetuple().tm_yday - year_lag_days) / 365.25
+    monsoon = float(np.exp(2.5 * (np.cos(turn - 2 * np.pi * 215 / 365.25) - 1)))
+    festival = day.month == 11 and day.day <= 7
+    n = int(rng.poisson(cases * (0.4 if festival else 1.0)))
+    crops = np.exp(1.5 * np.cos(turn - 2 * np.pi * np.array([240, 30, 200, 270]) / 365.25))
+    conditions = np.array([1.5, 0.5 + monsoon, 0.6])
+    mix = np.outer(crops, conditions).ravel()
+    mix /= mix.sum()
+    darker = 0.0
+    if fault and day >= fault.start:
+        darker = fault.darker
+        mix = mix * (1 - fault.stuck_share)
+        mix[1] += fault.stuck_share
+    named = rng.multinomial(n, mix)
+    centre = {
+        "confidence": 0.8 - 0.1 * monsoon,
+        "entropy": 0.25 + 0.1 * monsoon,
+        "sharpness": 0.6,
+        "brightness": 0.55 - 0.15 * monsoon - darker,
+        "leaf_share": 0.5 + 0.1 * monsoon,
+    }
+    histograms = {}
+    for name, bins in FEATURES.items():
+        values = rng.normal(centre.get(name, 0.3 * monsoon), 0.15 if name in centre else 1.0, size=n)
+        histograms[name] = bins.histogram(values)
+    refused = int(rng.binomial(n, 0.1))
+    return Sketch(
+        cases=n,
+        decisions={"answer": n - refused, "refuse": refused},
+        refusals={"unsure": refused},
+        classes={name: int(count) for name, count in zip(_CLASSES, named, strict=True) if count},
+        histograms=histograms,
+    )
