@@ -3,6 +3,9 @@
 python -m tests.faults.harness --kills 2000 --minutes 90
 """
 
+import tempfile
+from pathlib import Path
+
 import pytest
 from tests.faults.harness import Plan, run
 from tests.support import mosquitto, postgres
