@@ -18,12 +18,13 @@ import msgspec
 from pikvani_contract import topics
 from pikvani_contract.clock import Clock
 from pikvani_contract.errors import WireError
-from pikvani_contract.messages import MAX_RECORDS, SCHEMA, Batch, Lane, LaneDepth, Receipt, Record, Status
+from pikvani_contract.messages import MAX_RECORDS, SCHEMA, Lane, LaneDepth, Receipt, Record, Status
 from pikvani_contract.wire import MAX_PAYLOAD_BYTES, pack, unpack
 from pikvani_device.errors import StoreError
 from pikvani_device.ports import Broker
 from pikvani_device.store import LATEST_KNOWN_TIME_FACT, Store
 from pikvani_device.store.keys import WaitingOutbox
+from pikvani_device.sync.batches import batch_of, fitting
 from pikvani_device.sync.budget import Budget, Usage
 from pikvani_device.sync.flight import Flight
 
@@ -32,7 +33,6 @@ log = logging.getLogger(__name__)
 _USAGE_FACT = "sync.usage"
 _STOP_LATENCY_S = 0.5
 _BATCH_BYTES = MAX_PAYLOAD_BYTES // 2
-_RECORD_BYTES = 32  # sequence, times and kind of one record, before compression
 
 
 @dataclass(frozen=True)
@@ -219,19 +219,7 @@ class Publisher:
         return MAX_RECORDS if self._flight.in_the_air else min(MAX_RECORDS, self._settings.batch_records)
 
     def _send(self, waiting: WaitingOutbox, records: list[Record], now_ms: int) -> bool:
-        moment = self._clock.now()
-        batch = Batch(
-            SCHEMA,
-            waiting.outbox,
-            int(waiting.lane),
-            waiting.oldest,
-            waiting.boots_ago,
-            moment.mono_ms,
-            moment.offset_ms,
-            int(moment.trust),
-            records,
-        )
-        if not self._broker.publish(self._batch_topic, pack(batch)):
+        if not self._broker.publish(self._batch_topic, pack(batch_of(waiting, records, self._clock))):
             return False
         self._flight.sent(waiting.outbox, records[0].seq, records[-1].seq, now_ms)
         self._count_bytes()
@@ -272,13 +260,3 @@ class Publisher:
         if total > self._counted_bytes:
             self._budget.spend(total - self._counted_bytes, self._clock.now())
             self._counted_bytes = total
-
-
-def fitting(records: list[Record], room_bytes: int) -> list[Record]:
-    """The longest prefix whose bodies fit into `room_bytes`, at least one record if there is any."""
-    total = 0
-    for index, record in enumerate(records):
-        total += len(bytes(record.body)) + _RECORD_BYTES
-        if total > room_bytes and index:
-            return records[:index]
-    return records

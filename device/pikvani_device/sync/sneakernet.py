@@ -17,11 +17,11 @@ from pikvani_contract.bundle import MAX_BUNDLE_BYTES, open_receipts, seal
 from pikvani_contract.centre_keys import CentreKeys
 from pikvani_contract.clock import Clock
 from pikvani_contract.errors import WireError
-from pikvani_contract.messages import MAX_RECORDS, SCHEMA, Batch, Receipt
+from pikvani_contract.messages import MAX_RECORDS, Receipt
 from pikvani_contract.wire import MAX_PAYLOAD_BYTES, pack, unpack
 from pikvani_device.errors import DeviceError
 from pikvani_device.store import Store
-from pikvani_device.sync.publisher import fitting
+from pikvani_device.sync.batches import batch_of, fitting
 
 _SUFFIX = ".pkvi"
 
@@ -94,19 +94,7 @@ def _batches(store: Store, clock: Clock) -> Iterator[tuple[bytes, int]]:
     for waiting in store.waiting():
         after = 0
         while records := fitting(store.records_after(waiting, after, MAX_RECORDS), MAX_PAYLOAD_BYTES // 2):
-            moment = clock.now()
-            batch = Batch(
-                SCHEMA,
-                waiting.outbox,
-                int(waiting.lane),
-                waiting.oldest,
-                waiting.boots_ago,
-                moment.mono_ms,
-                moment.offset_ms,
-                int(moment.trust),
-                records,
-            )
-            yield pack(batch), len(records)
+            yield pack(batch_of(waiting, records, clock)), len(records)
             after = records[-1].seq
 
 
