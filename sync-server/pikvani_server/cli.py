@@ -16,6 +16,7 @@ from pikvani_server.config import Config, load_config
 from pikvani_server.config_docs import describe_config
 from pikvani_server.drift.cli import drift
 from pikvani_server.errors import ConfigError, ServerError
+from pikvani_server.repository.commands import keys, repository
 
 _CONFIG = click.option(
     "--config",
@@ -41,6 +42,8 @@ def cli(verbose: bool) -> None:
 
 
 cli.add_command(drift)
+cli.add_command(keys)
+cli.add_command(repository)
 
 
 @cli.command()
