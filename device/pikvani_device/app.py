@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from pikvani_device.adapters.clock_linux import LinuxClock
     from pikvani_device.store import Store, StoredCase
+    from pikvani_device.store.rescue import Rescued
     from pikvani_device.sync.publisher import Publisher
 
 _OTHERS = 8
@@ -301,6 +302,16 @@ class Device:
         identity = _identity(_file(sync.tls_cert), _file(sync.tls_key)) if sync.tls_cert else None
         released = take_receipts(self.store, device_id, keys, folder)
         return released, export(self.store, self.clock, device_id, keys, identity, folder).records
+
+    def rescue(self) -> Rescued:
+        """Replace a damaged case store by what can be read of it.
+
+        Raises:
+            StoreError: there is none, or the new one cannot be written.
+        """
+        from pikvani_device.store.rescue import rescue
+
+        return rescue(self.data_dir / "device.sqlite3", self.clock)
 
     def forget_old(self) -> int:
         """Drop cases, and their photographs, that the centre has had for `store.keep_synced_days`.

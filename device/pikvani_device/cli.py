@@ -191,6 +191,17 @@ def export(config_path: Path | None, folder: Path) -> None:
     _say(f"{released} records let go by receipts on the stick, {exported} records put on it for the centre")
 
 
+@cli.command()
+@click.pass_obj
+def rescue(config_path: Path | None) -> None:
+    """Replace a damaged case store by what can still be read of it; stop the device first."""
+    from pikvani_device.app import Device
+
+    found = Device(load_config(config_path)).rescue()
+    _say(f"{found.cases} cases and {found.waiting} waiting records saved, {found.unnamed} records lost their outbox")
+    _say(f"the damaged file is kept: {found.damaged}")
+
+
 @cli.group()
 def config() -> None:
     """The configuration file: check it, show it, describe it."""
