@@ -104,6 +104,21 @@ def add_target(
     click.echo(f"{packed.sha256} {packed.target_path} {len(packed.data)} bytes, {stage}: staged")
 
 
+@repository.command("add-difference")
+@click.argument("package", type=click.Path(path_type=Path, file_okay=False))
+@_DIR
+@click.option("--from", "old_version", required=True, help="The older version devices have.")
+@_TARGETS_KEY
+@_PASSPHRASE
+def add_difference(
+    package: Path, folder: Path, old_version: str, targets_key: Path, passphrase_file: Path | None
+) -> None:
+    """Sign for the small difference between an older version and PACKAGE, both added before."""
+    signer = _open(targets_key, passphrase_file)
+    target = signing.add_difference(Shelf(folder), pack(package), old_version, signer, _now())
+    click.echo(f"{target.path} {target.length} bytes: staged" if target else "no difference: the whole file is smaller")
+
+
 @repository.command("renew-targets")
 @_DIR
 @_TARGETS_KEY

@@ -81,6 +81,19 @@ class Shelf:
         parent, _, name = target_path.rpartition("/")
         _replace(self.folder / "targets" / parent / f"{sha256}.{name}", data)
 
+    def read_target(self, target_path: str, sha256: str) -> bytes:
+        """The bytes of a target.
+
+        Raises:
+            SigningError: they are not here.
+        """
+        parent, _, name = target_path.rpartition("/")
+        path = self.folder / "targets" / parent / f"{sha256}.{name}"
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise SigningError(f"{path}: cannot be read ({error.strerror}); restore it from its copy") from None
+
 
 def _read(path: Path, role: type[_Role]) -> Metadata[_Role]:
     try:

@@ -23,6 +23,7 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]
 )
 from tuf.api.serialization.json import JSONSerializer
 
+from pikvani_server.repository.differences import make_difference
 from pikvani_server.repository.errors import SigningError
 from pikvani_server.repository.packages import PackedPackage
 from pikvani_server.repository.shelf import Shelf
@@ -96,6 +97,36 @@ def add_target(
         raise SigningError(f"{package.target_path}: already signed with other bytes; give the package a new version")
     targets.targets[package.target_path] = target
     shelf.put_target(package.target_path, package.sha256, package.data)
+    _stage(shelf, targets, signer)
+    return target
+
+
+def add_difference(
+    shelf: Shelf, package: PackedPackage, old_version: str, signer: CryptoSigner, now: datetime
+) -> TargetFile | None:
+    """Sign for the difference from an older version to a package already signed for, if it is worth it.
+
+    Returns:
+        What was signed, or nothing where the whole file is no larger.
+
+    Raises:
+        SigningError: either version is not signed for, or the key is not the targets key.
+    """
+    targets = _next_targets(shelf, now)
+    name = package.manifest.name
+    old_path = f"models/{name}-{old_version}.tar"
+    for path in (old_path, package.target_path):
+        if path not in targets.targets:
+            raise SigningError(f"{path}: not signed for; add it with `repository add-target` first")
+    old_sha256 = targets.targets[old_path].hashes["sha256"]
+    difference = make_difference(shelf.read_target(old_path, old_sha256), package.data)
+    if difference is None:
+        return None
+    path = f"differences/{name}-{old_version}-to-{package.manifest.version}"
+    target = TargetFile.from_data(path, difference, ["sha256"])
+    target.unrecognized_fields["custom"] = {"base_sha256": old_sha256, "result_sha256": package.sha256}
+    targets.targets[path] = target
+    shelf.put_target(path, target.hashes["sha256"], difference)
     _stage(shelf, targets, signer)
     return target
 

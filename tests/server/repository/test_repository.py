@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import random
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from pikvani_contract.clock import ClockTrust, Moment
 from pikvani_contract.model.manifest import DataSource, FileEntry, load_package
 from pikvani_device.adapters.fetcher_directory import DirectoryFetcher
 from pikvani_device.update import reference_time
+from pikvani_device.update.difference import rebuild
 from pikvani_device.update.trust import TrustedRepository, plant_root
 from pikvani_server.cli import cli
 from pikvani_server.repository import commands, signing
@@ -324,3 +326,34 @@ def test_a_second_ceremony_over_a_living_repository_is_refused(server: Command, 
     with pytest.raises(SigningError, match="there is a repository already"):
         server("repository", "init", "--root-key", "@a", "--root-key", "@b",
                "--root-public", f"{tmp_path}/c.pem.pub", "--targets-key", "@targets", *ONLINE)  # fmt: skip
+
+
+def test_a_device_rebuilds_a_new_version_from_its_old_one_and_a_small_difference(
+    server: Command, made: Path, clock: list[datetime], tmp_path: Path
+) -> None:
+    weights = random.Random(1).randbytes(300_000)
+    old = write_package(tmp_path / "old", weights, "1.0.0")
+    new = write_package(tmp_path / "new", weights[:-2000] + random.Random(2).randbytes(2000), "1.1.0")
+    for package in (old, new):
+        server("repository", "add-target", str(package), "--targets-key", "@targets")
+    server("repository", "add-difference", str(new), "--from", "1.0.0", "--targets-key", "@targets")
+    server("repository", "publish", *ONLINE)
+    looked = device(made, tmp_path / "trusted", clock[-1])
+
+    small, whole = looked.find("differences/sample-1.0.0-to-1.1.0"), looked.find("models/sample-1.1.0.tar")
+    assert small is not None
+    assert whole is not None
+    assert small.length < 4000
+    difference = looked.download(small, tmp_path / "files").read_bytes()
+    assert rebuild(pack(old).data, difference, whole) == pack(new).data
+
+
+def test_a_difference_that_saves_nothing_is_not_signed_for(server: Command, made: Path, tmp_path: Path) -> None:
+    noise = random.Random(1).randbytes(5000)
+    packages = [write_package(tmp_path / v, data, v) for v, data in (("1.0.0", noise), ("1.1.0", bytes(5000)))]
+    with pytest.raises(SigningError, match="not signed for"):
+        server("repository", "add-difference", str(packages[1]), "--from", "1.0.0", "--targets-key", "@targets")
+    for package in packages:
+        server("repository", "add-target", str(package), "--targets-key", "@targets")
+    said = server("repository", "add-difference", str(packages[1]), "--from", "1.0.0", "--targets-key", "@targets")
+    assert "whole file is smaller" in said.output
