@@ -28,7 +28,10 @@ class DirectoryFetcher:
         if not self._folder.is_dir():
             raise OSError(f"{self._folder} is not there: put the stick in")
         root = self._folder.resolve()
-        file = (root / path).resolve()
+        try:
+            file = (root / path).resolve()
+        except ValueError:
+            raise FileNotFoundError(f"{self._folder}: {path!r} cannot be a file's name") from None
         # A pipe would hang us and a link could show files of this device, so only plain files inside count.
         if not file.is_relative_to(root) or not file.is_file():
             raise FileNotFoundError(f"{self._folder} holds no {path}")

@@ -118,7 +118,7 @@ def test_a_stick_shows_nothing_beyond_itself(folder: Path, tmp_path: Path) -> No
     (tmp_path / "secret").write_bytes(b"s")
     (folder / "targets" / "link").symlink_to(tmp_path / "secret")
     os.mkfifo(folder / "targets" / "pipe")
-    for path in ("targets/../../secret", "targets/link", "targets/pipe", "/etc/hostname"):
+    for path in ("targets/../../secret", "targets/link", "targets/pipe", "/etc/hostname", "targets/a\x00b"):
         with pytest.raises(FileNotFoundError):
             b"".join(DirectoryFetcher(folder).fetch(path))
 
