@@ -1,4 +1,4 @@
-"""The centre's two keys for USB sticks, as PEM: one to seal bundles to, one that signs receipts. Text only, no files."""
+"""The centre's two keys for USB sticks, as PEM: one to seal bundles to, one that signs receipts. No files here."""
 
 from __future__ import annotations
 
