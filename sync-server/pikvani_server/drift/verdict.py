@@ -33,13 +33,14 @@ class VerdictSettings:
 
     Attributes:
         false_alarm_rate: Chance of any alarm in one verdict when nothing changed, all features together.
-        least_excess: Excess PSI that matters; 0.1 is the customary "some change".
+        least_excess: Excess PSI that matters. 0.25 is the customary "significant shift"; at the customary "some
+            change", 0.1, monsoons that come at unlike dates alarm more than once a device-year.
         least_cases: Fewer cases on either side say nothing.
         seed: Of the bootstrap, so that the same counts give the same verdict everywhere.
     """
 
     false_alarm_rate: float = 0.005
-    least_excess: float = 0.1
+    least_excess: float = 0.25
     least_cases: int = 30
     seed: int = 1
 

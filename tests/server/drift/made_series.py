@@ -39,8 +39,9 @@ def _length(rng: np.random.Generator) -> int:
 
 
 def _places(rng: np.random.Generator, n: int, most: int) -> tuple[int, ...]:
-    count = int(rng.integers(1, most + 1))
     gap = max(8, n // 10)
+    # No more than fit at random, or the search below would not end.
+    count = min(int(rng.integers(1, most + 1)), max(1, (n - 2 * gap) // (2 * gap)))
     while True:
         places = np.sort(rng.integers(gap, n - gap, size=count)) if n > 2 * gap else np.array([n // 2])
         if np.all(np.diff(places) >= gap):
