@@ -36,9 +36,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="end with one JSON object, say the rest on stderr")
     parser.parse_args()
-    found: dict[str, Any] = {"machine": machine()}
+    found: dict[str, Any] = {}
+    here = machine()
     with tempfile.TemporaryDirectory(prefix="pikvani-bench-", ignore_cleanup_errors=True) as folder:
         scratch = Path(folder)
+        scratch.chmod(0o755)  # Mosquitto reads its files as a user of its own
         for name, part in (
             ("enqueue", lambda where: enqueue.measure(where, 800)),
             ("wire", wire_bytes.measure),
@@ -49,7 +51,7 @@ def main() -> int:
             print(f"[bench] {name}", file=sys.stderr, flush=True)
             (scratch / name).mkdir()
             found |= part(scratch / name)
-    print(json.dumps(found))
+    print(json.dumps(found | {"machine": here}))
     return 0
 
 
