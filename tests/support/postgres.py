@@ -17,8 +17,10 @@ from pathlib import Path
 
 import psycopg
 
-BIN = Path("/usr/lib/postgresql/15/bin")
-MISSING = None if (BIN / "postgres").exists() else "PostgreSQL 15 is not installed: apt-get install postgresql-15"
+# Debian 12 has 15, which the product is built for; another distribution's own is better than no test.
+_FOUND = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: (path.parts[4] == "15", path))
+BIN = _FOUND[-1].parent if _FOUND else Path("/usr/lib/postgresql/15/bin")
+MISSING = None if _FOUND else "PostgreSQL is not installed: apt-get install postgresql"
 
 
 def free_port() -> int:
