@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from pikvani_contract.messages import CaseBody, Lane, LaneDepth
+from pikvani_contract.messages import Lane, LaneDepth
 from pikvani_contract.model.manifest import Package, PackageError, load_package
 from pikvani_device import __version__
 from pikvani_device.config import Config
+from pikvani_device.diagnosis.case_record import case_body
 from pikvani_device.diagnosis.photo import Photo, encode_for_keeping, photo_of_frame, read_photo
 from pikvani_device.diagnosis.pipeline import Pipeline
 from pikvani_device.diagnosis.result import Diagnosis
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from pikvani_device.store import Store, StoredCase
     from pikvani_device.store.rescue import Rescued
     from pikvani_device.sync.publisher import Publisher
-
-_OTHERS = 8
 
 
 def shipped_package() -> Path:
@@ -355,35 +354,9 @@ class Device:
         return name
 
 
-def case_body(diagnosis: Diagnosis, photos: int, crop: str | None, channel: str, locale: str) -> CaseBody:
-    """A diagnosis as the record that crosses the link."""
-    ranked = sorted(diagnosis.probabilities.items(), key=lambda item: -item[1])
-    others = [(label, _e4(p)) for label, p in ranked if label != diagnosis.condition]
-    best = diagnosis.best_quality
-    return CaseBody(
-        decision=diagnosis.decision,
-        reason=diagnosis.reason,
-        crop=crop or "",
-        condition=diagnosis.condition,
-        confidence=_e4(diagnosis.confidence),
-        others=others[:_OTHERS],
-        model=diagnosis.model,
-        runtime=diagnosis.runtime,
-        photos=photos,
-        latency_ms=round(diagnosis.latency_ms),
-        quality=[_e4(best.sharpness), _e4(best.brightness), _e4(best.leaf_share)],
-        channel=channel,
-        locale=locale,
-    )
-
-
 def _lane(depth: LaneDepth) -> dict[str, Any]:
     named = {"lane": Lane(depth.lane).name.lower()}
     return named | {f: getattr(depth, f) for f in ("records", "bytes", "shed_records", "shed_bytes")}
-
-
-def _e4(share: float) -> int:
-    return min(10_000, max(0, round(share * 10_000)))
 
 
 def _decode(data: bytes, name: str) -> RgbImage:
