@@ -12,7 +12,7 @@ from pikvani_device.adapters.camera_drawn import DrawnCamera
 from pikvani_device.adapters.camera_folder import FolderCamera
 from pikvani_device.adapters.camera_picamera2 import Picamera2Camera
 from pikvani_device.adapters.camera_v4l2 import V4l2Camera
-from pikvani_device.app import build_camera
+from pikvani_device.app.building import build_camera
 from pikvani_device.config import parse_config
 from pikvani_device.diagnosis.photo import read_photo
 from pikvani_device.drawn_leaves import draw_leaf, write_drawn_leaves

@@ -11,7 +11,7 @@ import pytest
 
 from pikvani_contract.model import Package, load_package
 from pikvani_contract.model.golden import check_golden
-from pikvani_device.app import build_runtime, shipped_package
+from pikvani_device.app.building import build_runtime, shipped_package
 from pikvani_device.config import Config, RuntimeSection
 from pikvani_device.errors import ModelError, RuntimeAdapterError
 from pikvani_device.ports import Runtime

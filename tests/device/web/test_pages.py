@@ -9,7 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from pikvani_contract.model.posterior import Reason
-from pikvani_device.app import Device, load_model
+from pikvani_device.app import Device
+from pikvani_device.app.building import load_model
 from pikvani_device.config import parse_config
 from pikvani_device.drawn_leaves import drawn_jpeg
 from pikvani_device.errors import ModelError

@@ -1,4 +1,4 @@
-"""The composition root: builds the appliance out of a configuration. The only module that imports adapters.
+"""The composition root: builds the appliance out of a configuration. The only package that imports adapters.
 
 Parts are built when they are first asked for, so that `diagnose` pays for neither the database nor the network. What
 cannot be built says so; nothing takes its place.
@@ -17,118 +17,23 @@ from typing import TYPE_CHECKING, Any
 import cv2
 
 from pikvani_contract.messages import Lane, LaneDepth
-from pikvani_contract.model.manifest import Package, PackageError, load_package
+from pikvani_contract.model.manifest import Package
 from pikvani_device import __version__
+from pikvani_device.app.building import build_camera, build_runtime, load_model
+from pikvani_device.app.identity import read_file, read_identity
 from pikvani_device.config import Config
 from pikvani_device.diagnosis.case_record import case_body
-from pikvani_device.diagnosis.photo import Photo, encode_for_keeping, photo_of_frame, read_photo
+from pikvani_device.diagnosis.photo import Photo, encode_for_keeping, photo_of_frame
 from pikvani_device.diagnosis.pipeline import Pipeline
 from pikvani_device.diagnosis.result import Diagnosis
-from pikvani_device.errors import CameraError, DeviceError, ModelError, StoreError
-from pikvani_device.ports import Camera, RgbImage, Runtime
+from pikvani_device.errors import DeviceError, StoreError
+from pikvani_device.ports import Camera
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.x509 import Certificate
-
     from pikvani_device.adapters.clock_linux import LinuxClock
     from pikvani_device.store import Store, StoredCase
     from pikvani_device.store.rescue import Rescued
     from pikvani_device.sync.publisher import Publisher
-
-
-def shipped_package() -> Path:
-    """Folder of the model package that came with the software: in the wheel, else in the checkout.
-
-    Raises:
-        ModelError: it is in neither.
-    """
-    here = Path(__file__).resolve().parent
-    places = (here / "packages" / "leaf", here.parents[1] / "models" / "packages" / "leaf")
-    for place in places:
-        if (place / "manifest.json").is_file():
-            return place
-    raise ModelError(
-        "no model package came with this installation: name one with --model or model.dir, or install again"
-    )
-
-
-def load_model(directory: str) -> Package:
-    """Read and verify the package in `directory`, or the shipped one for an empty string.
-
-    Raises:
-        ModelError: it is missing, changed, or does not fit its manifest or this software.
-    """
-    folder = Path(directory) if directory else shipped_package()
-    try:
-        package = load_package(folder)
-    except (PackageError, OSError) as error:
-        raise ModelError(f"model package: {error}") from None
-    needed = package.manifest.requires.app
-    if _numbers(needed) > _numbers(__version__):
-        raise ModelError(
-            f"model package {folder} needs software {needed} and this is {__version__}: update the software first"
-        )
-    return package
-
-
-def build_runtime(config: Config, package: Package) -> Runtime:
-    """Build the configured runtime with the package's model loaded.
-
-    Raises:
-        ModelError: the package has no model for it.
-        RuntimeAdapterError: it does not work on this machine.
-    """
-    settings = config.runtime
-    if settings.adapter == "fake":
-        from pikvani_device.adapters.runtime_fake import FakeRuntime
-
-        shapes = package.manifest.outputs
-        return FakeRuntime(
-            {
-                "logits": (1, shapes.classes),
-                "maps": (1, shapes.side, shapes.side, shapes.classes),
-                "embedding": (1, shapes.embedding),
-            }
-        )
-    try:
-        binding = package.manifest.binding(settings.adapter)
-    except PackageError as error:
-        raise ModelError(f"model package {package.folder}: {error}") from None
-    path = package.folder / binding.file
-    if settings.adapter == "onnx":
-        from pikvani_device.adapters.runtime_onnx import OnnxRuntime
-
-        return OnnxRuntime(path, binding, settings.threads, settings.providers)
-    from pikvani_device.adapters.runtime_tflite import TfliteRuntime
-
-    return TfliteRuntime(path, binding, settings.threads, settings.interpreter)
-
-
-def build_camera(config: Config) -> Camera:
-    """Build the configured camera.
-
-    Raises:
-        CameraError: none is configured, or it does not work.
-    """
-    settings = config.camera
-    if settings.adapter == "folder":
-        from pikvani_device.adapters.camera_folder import FolderCamera
-
-        return FolderCamera(Path(settings.path), _decode)
-    if settings.adapter == "v4l2":
-        from pikvani_device.adapters.camera_v4l2 import V4l2Camera
-
-        return V4l2Camera(settings.index, settings.width_px, settings.height_px, settings.timeout_s)
-    if settings.adapter == "picamera2":
-        from pikvani_device.adapters.camera_picamera2 import Picamera2Camera
-
-        return Picamera2Camera(settings.index, settings.width_px, settings.height_px, settings.timeout_s)
-    if settings.adapter == "drawn":
-        from pikvani_device.adapters.camera_drawn import DrawnCamera
-
-        return DrawnCamera(settings.seed)
-    raise CameraError("no camera is configured: set camera.adapter to folder, v4l2, picamera2 or drawn")
 
 
 class Device:
@@ -297,8 +202,8 @@ class Device:
         sync, device_id = self.config.sync, self.config.device.id
         if not sync.centre_keys:
             raise DeviceError("no centre to seal to: set sync.centre_keys to the file the centre gave out")
-        keys = read_public(_file(sync.centre_keys))
-        identity = _identity(_file(sync.tls_cert), _file(sync.tls_key)) if sync.tls_cert else None
+        keys = read_public(read_file(sync.centre_keys))
+        identity = read_identity(read_file(sync.tls_cert), read_file(sync.tls_key)) if sync.tls_cert else None
         released = take_receipts(self.store, device_id, keys, folder)
         return released, export(self.store, self.clock, device_id, keys, identity, folder).records
 
@@ -357,32 +262,3 @@ class Device:
 def _lane(depth: LaneDepth) -> dict[str, Any]:
     named = {"lane": Lane(depth.lane).name.lower()}
     return named | {f: getattr(depth, f) for f in ("records", "bytes", "shed_records", "shed_bytes")}
-
-
-def _decode(data: bytes, name: str) -> RgbImage:
-    return read_photo(data, name).pixels
-
-
-def _file(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise DeviceError(f"{path} cannot be read ({error.strerror}); name a file that is there") from None
-
-
-def _identity(cert_pem: bytes, key_pem: bytes) -> tuple[Certificate, EllipticCurvePrivateKey]:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-    from cryptography.x509 import load_pem_x509_certificate
-
-    try:
-        certificate, key = load_pem_x509_certificate(cert_pem), load_pem_private_key(key_pem, None)
-    except (ValueError, TypeError) as error:
-        raise DeviceError(f"sync.tls_cert and sync.tls_key cannot be used to sign: {error}") from None
-    if not isinstance(key, EllipticCurvePrivateKey):
-        raise DeviceError("sync.tls_key is not an elliptic-curve key: enrol this device again")
-    return certificate, key
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
