@@ -1,0 +1,1 @@
+"""What training and the appliance must agree on about speech: features, units, and how a written word sounds."""
