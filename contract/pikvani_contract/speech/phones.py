@@ -9,15 +9,16 @@ a vowel before and after, from the right; the medial one is a variant, because s
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from itertools import product
 from typing import Literal
 
 BLANK = "<blank>"
-VOWELS = ("a", "aa", "i", "u", "e", "ai", "o", "au", "ae", "ao")
+VOWELS = ("a", "aa", "i", "u", "e", "ai", "o", "au")
 CONSONANTS = (
     *("k", "kh", "g", "gh", "ng", "c", "ch", "j", "jh", "ny", "tt", "tth", "dd", "ddh", "nn"),
     *("t", "th", "d", "dh", "n", "p", "ph", "b", "bh", "m", "y", "r", "l", "ll", "v"),
-    *("sh", "s", "h", "rr", "rrh", "f", "z", "ts", "dz"),
+    *("sh", "s", "h", "rr", "rrh", "f", "z", "ts"),
 )
 UNITS = (BLANK, *VOWELS, *CONSONANTS)
 """Symbols of the recogniser's outputs, in order; index 0 is the CTC blank."""
@@ -26,11 +27,13 @@ Language = Literal["hi", "mr"]
 MAX_VARIANTS = 12
 
 _INDEPENDENT = dict(
-    zip("अआइईउऊएऐओऔऋऍऑऎऒ", ("a", "aa", "i", "i", "u", "u", "e", "ai", "o", "au", "ri", "ae", "ao", "e", "o"), strict=True)
+    zip(
+        "अआइईउऊएऐओऔऋऍऑऎऒ",
+        ("a", "aa", "i", "i", "u", "u", "e", "ai", "o", "au", "ri", "ae", "ao", "e", "o"),
+        strict=True,
+    )
 ) | {"ॲ": "ae"}
-_SIGNS = dict(
-    zip("ािीुूेैोौृॅॉॆॊ", ("aa", "i", "i", "u", "u", "e", "ai", "o", "au", "ri", "ae", "ao", "e", "o"), strict=True)
-)
+_SIGNS = dict(zip("ािीुूेैोौृॅॉॆॊ", ("aa", "i", "i", "u", "u", "e", "ai", "o", "au", "ri", "ae", "ao", "e", "o"), strict=True))
 _LETTERS = dict(
     zip(
         "कखगघङचछजझञटठडढणतथदधनपफबभमयरलळवशषसह",
@@ -44,11 +47,16 @@ _LETTERS = dict(
 _DOTTED = {"क": "k", "ख": "kh", "ग": "g", "ज": "z", "ड": "rr", "ढ": "rrh", "फ": "f", "न": "n", "य": "y", "र": "r"}
 _HOMORGANIC = {
     **dict.fromkeys(("k", "kh", "g", "gh", "ng"), "ng"),
-    **dict.fromkeys(("c", "ch", "j", "jh", "ny", "ts", "dz", "t", "th", "d", "dh", "n", "s", "sh", "z"), "n"),
+    **dict.fromkeys(("c", "ch", "j", "jh", "ny", "ts", "t", "th", "d", "dh", "n", "s", "sh", "z"), "n"),
     **dict.fromkeys(("tt", "tth", "dd", "ddh", "nn", "rr", "rrh"), "nn"),
     **dict.fromkeys(("p", "ph", "b", "bh", "m", "v", "f"), "m"),
 }
 _VIRAMA, _NUKTA, _ANUSVARA, _CANDRABINDU, _VISARGA, _AVAGRAHA = "्", "़", "ं", "ँ", "ः", "ऽ"
+_VOWEL_WAYS: dict[str, dict[str, tuple[tuple[str, ...], ...]]] = {
+    "hi": {"ai": (("ai",), ("a", "i")), "ae": (("ai",), ("e",)), "ao": (("au",), ("aa",)), "au": (("au",), ("a", "u"))},
+    "mr": {"ai": (("a", "i"), ("ai",)), "ae": (("ai",), ("e",)), "ao": (("au",), ("aa",)), "au": (("a", "u"), ("au",))},
+}
+"""The Hindi ai and au are plain vowels, the Marathi ones glide; English words' vowels have no letter of their own."""
 _BACK = frozenset(("a", "aa", "u", "o", "au", "ao"))
 _DIGITS = {
     "hi": ("शून्य", "एक", "दो", "तीन", "चार", "पाँच", "छह", "सात", "आठ", "नौ"),
@@ -74,13 +82,13 @@ def pronunciations(word: str, language: Language) -> list[tuple[str, ...]]:
         UnspeakableError: empty, or a character that is no Devanagari letter or digit.
     """
     text = unicodedata.normalize("NFD", word.strip()).replace("\u200c", "").replace("\u200d", "")
-    text = "".join(_DIGITS[language][unicodedata.digit(c)] if c.isdigit() else c for c in text)
+    if any(c.isdigit() for c in text):
+        return _spelled(text, language)
     slots = _slots(unicodedata.normalize("NFD", text), word, language)
     found: dict[tuple[str, ...], None] = {}
     for choice in product(*slots):
         units = [unit for part in choice for unit in part]
-        single = tuple(u for i, u in enumerate(units) if i == 0 or units[i - 1] != u)
-        found.setdefault(single, None)
+        found.setdefault(undoubled(units), None)
         if len(found) >= MAX_VARIANTS:
             break
     return list(found)
@@ -88,12 +96,33 @@ def pronunciations(word: str, language: Language) -> list[tuple[str, ...]]:
 
 def phrase_pronunciations(phrase: str, language: Language) -> list[tuple[str, ...]]:
     """The ways a phrase is said, words run together, likeliest first; see `pronunciations`."""
+    return _joined(phrase.split(), language)
+
+
+def _spelled(text: str, language: Language) -> list[tuple[str, ...]]:
+    """Digits one by one, what stands between them as words."""
+    spaced = "".join(f" {_DIGITS[language][unicodedata.digit(c)]} " if c.isdigit() else c for c in text)
+    return _joined(spaced.split(), language)
+
+
+def _joined(words: Sequence[str], language: Language) -> list[tuple[str, ...]]:
     ways: list[tuple[str, ...]] = [()]
-    for word in phrase.split():
+    for word in words:
         ways = [a + b for a in ways for b in pronunciations(word, language)][:MAX_VARIANTS]
     if ways == [()]:
         raise UnspeakableError("an empty phrase cannot be spoken")
     return ways
+
+
+def undoubled(units: Sequence[str]) -> tuple[str, ...]:
+    """Units with doubled consonants written once; of a plain one and its aspirate the aspirate stays."""
+    out: list[str] = []
+    for unit in units:
+        if out and unit in (out[-1], out[-1] + "h"):
+            out[-1] = unit
+        else:
+            out.append(unit)
+    return tuple(out)
 
 
 _Options = tuple[tuple[str, ...], ...]
@@ -138,7 +167,7 @@ def _slots(text: str, word: str, language: Language) -> list[_Options]:
         elif vowel == "ri":
             slots.append((("r", "i"), ("r", "u")) if language == "hi" else (("r", "u"), ("r", "i")))
         elif vowel:
-            slots.append(((vowel,),))
+            slots.append(_VOWEL_WAYS[language].get(vowel, ((vowel,),)))
         if nasal:
             slots.append(_nasal(nasal, following))
     return slots
@@ -147,7 +176,7 @@ def _slots(text: str, word: str, language: Language) -> list[_Options]:
 def _consonant(consonant: str, vowel: str, language: Language, following: str, k: int) -> _Options:
     if language == "mr" and consonant in ("c", "j", "jh"):
         back = vowel in _BACK or vowel == "inherent"
-        other = {"c": "ts", "j": "dz", "jh": "dz"}[consonant]
+        other = {"c": "ts", "j": "z", "jh": "z"}[consonant]
         return ((other,), (consonant,)) if back else ((consonant,),)
     if consonant == "j" and following == "ny" and vowel == "":  # ज्ञ
         return (("g",),) if language == "hi" else (("d",),)
@@ -166,7 +195,10 @@ def _schwa(k: int, last: bool, droppable: bool, nasal: bool, pieces: list[list[s
     if last and not nasal and len(pieces) > 1:
         cluster = pieces[k - 1][1] == ""
         return (((), ("a",)) if cluster else ((),)) if pieces[k][0] != "y" or not cluster else (("a",), ())
-    return ((), ("a",)) if droppable else (("a",),)
+    if droppable:
+        return (), ("a",)
+    before_h = not last and pieces[k + 1][0] == "h"
+    return (("a",), ("ai",)) if before_h else (("a",),)
 
 
 def _medial_schwas(pieces: list[list[str]]) -> set[int]:
