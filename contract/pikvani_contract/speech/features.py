@@ -28,7 +28,7 @@ def log_mel(samples: NDArray[np.float32], warp: float = 1.0) -> NDArray[np.float
 
     Args:
         samples: `[n]`, mono, 16 kHz, about -1 to 1. Shorter than a window is filled up with zeros.
-        warp: stretches the frequency axis, 0.8 to 1.25; 1 outside training (vocal tract length, Jaitly and Hinton 2013).
+        warp: stretches the frequency axis, 0.8 to 1.25; 1 outside training (Jaitly and Hinton 2013).
 
     Returns:
         `[frames, 40]`, natural logarithm, `frames = 1 + (n - 400) // 160`.
@@ -60,7 +60,7 @@ def _bank(warp: float) -> NDArray[np.float32]:
     """Triangles `[257, 40]`, even on the mel scale (O'Shaughnessy: 2595 log10(1 + f/700)), moved by `warp`."""
     low, high = (2595 * np.log10(1 + f / 700) for f in (_LOW_HZ, _HIGH_HZ))
     edges = 700 * (10 ** (np.linspace(low, high, BANDS + 2) / 2595) - 1) * warp
-    edges = np.minimum(edges, np.linspace(_LOW_HZ, SAMPLE_RATE_HZ / 2, BANDS + 2) * 0 + SAMPLE_RATE_HZ / 2)
+    edges = np.minimum(edges, SAMPLE_RATE_HZ / 2)
     bins = np.arange(_FFT // 2 + 1) * SAMPLE_RATE_HZ / _FFT
     bank = np.zeros((len(bins), BANDS), dtype=np.float32)
     for band in range(BANDS):
