@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -301,3 +302,17 @@ def test_given_a_packed_batch_then_reading_gives_it_back() -> None:
     sent = batch(record(1), record(2))
     item = read_batch("pikvani/v1/d/village-1/up/batch", pack(sent), NOW_MS)
     assert isinstance(item, Arrived) and item.batch == sent
+
+
+def test_given_sketches_of_equal_revision_then_any_order_leaves_the_same_one(store: Store) -> None:
+    # given three sketches of a device-day, two of them equal in revision and unlike in bytes, in every order
+    bodies = [
+        SketchBody("leaf@1", "2026-07-01", revision, data) for revision, data in ((5, b"z"), (9, b"a"), (9, b"b"))
+    ]
+    for number, order in enumerate(itertools.permutations(bodies)):
+        device = f"village-{number}"
+        for seq, body in enumerate([*order, order[0]], start=1):
+            send(store, batch(record(seq, body, "sketch"), lane=2), device=device)
+    # then the newest revision stays, and of equal ones that with the greater bytes
+    found = {(row["revision"], bytes(row["data"])) for row in rows(store, schema.sketches)}  # type: ignore[call-overload]
+    assert found == {(9, b"b")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 from pikvani_server.store.rows import Counts, DeviceStatus, Settlement, StreamKey, StreamState
@@ -43,6 +44,18 @@ class Store(Protocol):
 
     def record_status(self, statuses: Iterable[DeviceStatus]) -> None:
         """Keep how devices said they are; a later one of the same device wins."""
+        ...
+
+    def read(self, doing: str, query: Any) -> list[Found]:
+        """Rows of a SQLAlchemy query; `doing` names it in errors."""
+        ...
+
+    def writing(self, doing: str) -> AbstractContextManager[Any]:
+        """One transaction on a SQLAlchemy connection: committed when the block ends, rolled back when it raises."""
+        ...
+
+    def insert(self, table: Any) -> Any:
+        """The dialect's `INSERT`, which knows `on_conflict_do_update`."""
         ...
 
     def devices(self, limit: int) -> list[Found]:

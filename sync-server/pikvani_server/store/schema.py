@@ -140,6 +140,8 @@ sketches = sa.Table(
     sa.Column("revision", _BIG, nullable=False),
     sa.Column("received_at", UtcTime, nullable=False),
     sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.Index("sketches_received", "received_at"),
+    sa.Index("sketches_day", "model", "day"),
 )
 
 _FILE_KEY = ("device_id", "outbox", "seq", "what", "sha256")

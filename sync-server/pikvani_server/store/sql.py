@@ -86,7 +86,14 @@ class SqlStore:
         newest = insert.on_conflict_do_update(
             index_elements=["device_id", "model", "day"],
             set_={name: insert.excluded[name] for name in ("revision", "received_at", "data")},
-            where=insert.excluded.revision > schema.sketches.c.revision,
+            # As `FleetSketches.add`: of equal revisions with unlike bytes the bytes decide, not the order.
+            where=sa.or_(
+                insert.excluded.revision > schema.sketches.c.revision,
+                sa.and_(
+                    insert.excluded.revision == schema.sketches.c.revision,
+                    insert.excluded.data > schema.sketches.c.data,
+                ),
+            ),
         )
         for row in sorted(_dicts(SKETCH_COLUMNS, rows), key=lambda r: (r["device_id"], r["model"], r["day"])):
             connection.execute(newest, row)
@@ -161,6 +168,20 @@ class SqlStore:
     def _read(self, doing: str, query: Any) -> list[Found]:
         with self._translated(doing), self._engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+    def read(self, doing: str, query: Any) -> list[Found]:
+        """Rows of a SQLAlchemy query; `doing` names it in errors."""
+        return self._read(doing, query)
+
+    @contextmanager
+    def writing(self, doing: str) -> Iterator[sa.Connection]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        with self._translated(doing), self._engine.begin() as connection:
+            yield connection
+
+    def insert(self, table: sa.Table) -> Any:
+        """The dialect's `INSERT`, which knows `on_conflict_do_update`."""
+        return self._insert(table)
 
     def devices(self, limit: int) -> list[Found]:
         """Devices, latest heard first."""
