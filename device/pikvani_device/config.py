@@ -148,7 +148,7 @@ class StoreSection(Section, frozen=True):
 
     Attributes:
         max_mb: megabytes the outbox may hold; beyond it the least important records are shed; 0 for no limit.
-        keep_synced_days: days a case stays on the device after the centre has it.
+        keep_synced_days: days a case stays on the device; one the centre does not have stays longer.
     """
 
     max_mb: Annotated[int, Meta(ge=0, le=1_000_000)] = 500

@@ -42,7 +42,7 @@ def main() -> int:
         scratch = Path(folder)
         scratch.chmod(0o755)  # Mosquitto reads its files as a user of its own
         for name, part in (
-            ("enqueue", lambda where: enqueue.measure(where, 800)),
+            ("enqueue", lambda where: enqueue.measure(where, 3_000)),
             ("wire", wire_bytes.measure),
             ("drain", drain.measure),
             ("ingest", lambda where: ingest.run()),

@@ -199,7 +199,8 @@ def _count(outcome: Outcome, folder: Path, names: list[str], url: str) -> None:
     for name in names:
         with sqlite3.connect(folder / name / "device.sqlite3") as device:
             rows = device.execute(
-                "SELECT o.outbox, c.id & 1099511627775, c.body FROM cases c JOIN outboxes o ON o.stream = c.id >> 40"
+                """SELECT o.outbox, c.id & 1099511627775, c.body FROM records c
+                   JOIN outboxes o ON o.stream = c.id >> 40 WHERE kind = 'case'"""
             )
             sent |= {(name, bytes(outbox).hex(), seq): body for outbox, seq, body in rows}
     with psycopg.connect(url) as centre:

@@ -218,7 +218,7 @@ class Device:
         return rescue(self.data_dir / "device.sqlite3", self.clock)
 
     def forget_old(self) -> int:
-        """Drop cases, and their photographs, that the centre has had for `store.keep_synced_days`.
+        """Drop cases older than `store.keep_synced_days` that the centre has, and their photographs.
 
         Returns:
             Photographs removed.

@@ -10,18 +10,18 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from sqlite_utils import Database
 
 from pikvani_contract.clock import Clock
 from pikvani_contract.messages import Body, CaseBody, Lane, LaneDepth, Receipt, Record
+from pikvani_contract.sequences import SequenceSet
 from pikvani_contract.wire import pack_body
 from pikvani_device.errors import StoreError
+from pikvani_device.store.durable import Durable
 from pikvani_device.store.keys import (
     LANES,
     SEQ_BITS,
@@ -30,6 +30,7 @@ from pikvani_device.store.keys import (
     WaitingOutbox,
     case_id,
     committed,
+    pending,
     span,
 )
 from pikvani_device.store.schema import migrations
@@ -38,6 +39,11 @@ _LOCK_WAIT_S = 10
 _KIND_LANES = {"case": Lane.RESULT, "alarm": Lane.ALARM, "sketch": Lane.SKETCH, "block": Lane.BULK}
 _SHED_ORDER = (Lane.BULK, Lane.SKETCH)
 _decode_case = msgspec.msgpack.Decoder(CaseBody)
+_decode_intervals = msgspec.msgpack.Decoder(list[tuple[int, int]])
+_APPEND = """INSERT INTO records
+    SELECT MAX((o.stream << 40) + o.highest, COALESCE((SELECT MAX(id) FROM records WHERE id BETWEEN ? AND ?), 0)) + 1,
+        ?, ?, ?, ?, ?, ?
+    FROM outboxes o WHERE o.stream = ? RETURNING id, (SELECT outbox FROM outboxes WHERE stream = ?)"""
 
 
 def open_store(path: Path, clock: Clock) -> Store:
@@ -51,6 +57,9 @@ def open_store(path: Path, clock: Clock) -> Store:
         connection = sqlite3.connect(path, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        # A sync is quick once it need not grow the log's file as well: a log of 1 MB is grown through sooner than one
+        # of 4, and moves a case's page to the database hardly more often.
+        connection.execute("PRAGMA wal_autocheckpoint=250")
         connection.execute("PRAGMA journal_size_limit=4194304")
         damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if damage != "ok":
@@ -63,25 +72,18 @@ def open_store(path: Path, clock: Clock) -> Store:
         raise StoreError(f"case store {path} cannot be opened: {error}; check the disk and the file") from error
 
 
-class Store:
+class Store(Durable):
     """Cases, outbox and facts of one device. Get one from `open_store`."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, clock: Clock) -> None:
-        self.path = path
+        super().__init__(path, connection)
         self.changed = threading.Event()
         """Set whenever something was put into the outbox by this process."""
-        self._db = connection
         self._clock = clock
-        self._lock = threading.RLock()
+        self._last: dict[int, tuple[int, bytes]] = {}
+        self._data_version = -1
         with self._transaction("open a boot in"):
             self._boot = self._current_boot()
-
-    def close(self) -> None:
-        """Close the file. May be called twice."""
-        with self._lock:
-            self._db.close()
-
-    # -- putting in ---------------------------------------------------------------------------------------
 
     def record_case(self, body: CaseBody, photo_names: Sequence[str] = ()) -> StoredCase:
         """Remember a case and queue it for the centre, in one durable transaction.
@@ -89,16 +91,9 @@ class Store:
         Raises:
             StoreError: it could not be made durable; nothing of it was kept.
         """
-        encoded = pack_body(body)
-        with self._transaction("record a case in"):
-            moment = self._clock.now()
-            key, outbox, seq = self._append("case", encoded)
-            self._db.execute(
-                "INSERT INTO cases (id, wall_ms, trust, body, photo_names) VALUES (?, ?, ?, ?, ?)",
-                (key, moment.wall_ms, int(moment.trust), encoded, json.dumps(list(photo_names))),
-            )
-        self.changed.set()
-        return StoredCase(case_id(outbox, seq), moment.wall_ms, body, tuple(photo_names), synced=False)
+        names = msgspec.json.encode(photo_names).decode()
+        outbox, seq, wall_ms = self._append("record a case in", "case", pack_body(body), names)
+        return StoredCase(case_id(outbox, seq), wall_ms, body, tuple(photo_names), synced=False)
 
     def enqueue(self, kind: str, body: Body) -> tuple[bytes, int]:
         """Queue a record that is not a case: an alarm, a sketch, a block of a thumbnail.
@@ -109,50 +104,79 @@ class Store:
         Raises:
             StoreError: it could not be made durable.
         """
-        with self._transaction(f"queue a {kind} in"):
-            _, outbox, seq = self._append(kind, pack_body(body))
-        self.changed.set()
+        outbox, seq, _ = self._append(f"queue a {kind} in", kind, pack_body(body), None)
         return outbox, seq
 
-    def _append(self, kind: str, encoded: bytes) -> tuple[int, bytes, int]:
-        moment = self._clock.now()
+    def _append(self, doing: str, kind: str, encoded: bytes, names: str | None) -> tuple[bytes, int, int]:
+        """One row, durable, under the next key of its stream; returns outbox id, sequence and wall time."""
         stream = self._boot * LANES + int(_KIND_LANES[kind])
-        row = self._db.execute("SELECT outbox, highest FROM outboxes WHERE stream = ?", (stream,)).fetchone()
-        if row is None:
-            row = (os.urandom(8), 0)
-            self._db.execute("INSERT INTO outboxes VALUES (?, ?, 0)", (stream, row[0]))
-        outbox, left = row
-        last = self._db.execute("SELECT MAX(id) FROM outbox WHERE id BETWEEN ? AND ?", span(stream)).fetchone()[0]
-        key = max((stream << SEQ_BITS) + left, last or 0) + 1
-        self._db.execute(
-            "INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?)",
-            (key, kind, moment.mono_ms, moment.offset_ms, int(moment.trust), encoded),
-        )
-        return key, outbox, key & SEQ_MASK
+        with self._lock:
+            moment = self._clock.now()
+            row = (kind, moment.mono_ms, moment.offset_ms, int(moment.trust), encoded, names)
+            try:
+                key, outbox = self._append_after_last(stream, row) or self._append_counting(stream, row)
+            except sqlite3.Error as error:
+                self._last.clear()
+                raise StoreError(
+                    f"cannot {doing} case store {self.path}: {error}; free disk space or replace the card"
+                ) from error
+            self._last[stream] = (key, outbox)
+        self.changed.set()
+        return outbox, key & SEQ_MASK, moment.wall_ms
 
-    # -- draining -----------------------------------------------------------------------------------------
+    def _append_after_last(self, stream: int, row: tuple[object, ...]) -> tuple[int, bytes] | None:
+        """The quick way: the key after the one we gave out last, if no other process has written since."""
+        last = self._last.get(stream)
+        ((version,),) = self._db.execute("PRAGMA data_version")
+        if last is None or version != self._data_version:
+            self._last.clear()
+            self._data_version = version
+            return None
+        try:
+            self._db.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", (last[0] + 1, *row))
+        except sqlite3.IntegrityError:  # another process was quicker
+            return None
+        return last[0] + 1, last[1]
+
+    def _append_counting(self, stream: int, row: tuple[object, ...]) -> tuple[int, bytes]:
+        """One statement is a transaction of its own: it takes the lock, counts, writes and syncs once."""
+        values = (*span(stream), *row, stream, stream)
+        rows = self._db.execute(_APPEND, values).fetchall()
+        if not rows:
+            self._db.execute(
+                "INSERT OR IGNORE INTO outboxes (stream, outbox, highest) VALUES (?, ?, 0)", (stream, os.urandom(8))
+            )
+            rows = self._db.execute(_APPEND, values).fetchall()
+        found: tuple[int, bytes] = rows[0]
+        return found
 
     def waiting(self) -> list[WaitingOutbox]:
         """The outboxes that hold records, in the order they shall be drained: lane, then oldest boot."""
-        rows = self._read(
-            """SELECT outbox, stream,
-                   (SELECT MIN(id) FROM outbox r WHERE r.id BETWEEN stream << 40 AND (stream << 40) + ?) AS oldest
-               FROM outboxes WHERE oldest IS NOT NULL ORDER BY stream % 16, stream""",
-            (SEQ_MASK,),
-        )
-        return [
-            WaitingOutbox(outbox, Lane(stream % LANES), self._boot - stream // LANES, oldest & SEQ_MASK, stream)
-            for outbox, stream, oldest in rows
-        ]
+        found = []
+        with self._lock:
+            for stream, outbox, held in self._read(
+                "SELECT stream, outbox, committed FROM outboxes ORDER BY stream % 16, stream"
+            ):
+                where, values = _within(pending(stream, _sequences(held)))
+                ((oldest,),) = self._read(f"SELECT MIN(id) FROM records WHERE {where}", values)  # noqa: S608
+                if oldest is not None:
+                    boots_ago = self._boot - stream // LANES
+                    lane = Lane(stream % LANES)
+                    found.append(WaitingOutbox(outbox, lane, boots_ago, oldest & SEQ_MASK, stream))
+        return found
 
     def records_after(self, waiting: WaitingOutbox, seq: int, limit: int) -> list[Record]:
         """At most `limit` records of an outbox with a sequence over `seq`, ascending."""
-        first, last = span(waiting.stream)
-        rows = self._read(
-            """SELECT id & ?, mono_ms, offset_ms, trust, kind, body FROM outbox
-               WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?""",
-            (SEQ_MASK, first + seq + 1, last, limit),
-        )
+        start = (waiting.stream << SEQ_BITS) + seq + 1
+        with self._lock:
+            held = self._read("SELECT committed FROM outboxes WHERE stream = ?", (waiting.stream,))
+            intervals = pending(waiting.stream, _sequences(held[0][0])) if held else ()
+            where, values = _within([(max(a, start), b) for a, b in intervals if b >= start])
+            rows = self._read(
+                f"""SELECT id & ?, mono_ms, offset_ms, trust, kind, body FROM records
+               WHERE {where} ORDER BY id LIMIT ?""",  # noqa: S608 - intervals of numbers
+                (SEQ_MASK, *values, limit),
+            )
         return [
             Record(seq, mono_ms, offset_ms, trust, kind, msgspec.Raw(body))
             for seq, mono_ms, offset_ms, trust, kind, body in rows
@@ -169,67 +193,83 @@ class Store:
             How many records left the outbox.
 
         Raises:
-            StoreError: the deletion could not be made durable.
+            StoreError: it could not be made durable.
         """
-        now_ms = self._clock.now().wall_ms
         with self._transaction("apply receipts in"):
-            removed = sum(self._apply(receipt, now_ms) for receipt in receipts)
+            removed = sum(self._apply(receipt) for receipt in receipts)
             for name, value in (facts or {}).items():
                 self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
         return removed
 
-    def _apply(self, receipt: Receipt, now_ms: int) -> int:
-        row = self._db.execute("SELECT stream FROM outboxes WHERE outbox = ?", (receipt.outbox,)).fetchone()
+    def _apply(self, receipt: Receipt) -> int:
+        row = self._db.execute("SELECT stream, committed FROM outboxes WHERE outbox = ?", (receipt.outbox,)).fetchone()
         if row is None:
             return 0
-        base, removed = row[0] << SEQ_BITS, 0
-        for first, last in committed(receipt):
-            removed += self._remove(row[0], base + first, base + last)
+        stream, base, removed = row[0], row[0] << SEQ_BITS, 0
+        last = self._db.execute("SELECT MAX(id) FROM records WHERE id BETWEEN ? AND ?", span(stream)).fetchone()[0]
+        if last is None:
+            return 0
+        if stream % LANES != Lane.RESULT:
+            return sum(self._remove(stream, base + a, base + b) for a, b in committed(receipt))
+        sequences = _sequences(row[1])
+        before = pending(stream, sequences)
+        for first, end in committed(receipt):
+            # Never beyond what was given out: a receipt that lies must not swallow cases to come.
+            if first <= last & SEQ_MASK:
+                sequences.add_interval(first, min(end, last & SEQ_MASK))
+        after = pending(stream, sequences)
+        if after != before:
+            removed = self._count(before) - self._count(after)
             self._db.execute(
-                "UPDATE cases SET synced_ms = ? WHERE id BETWEEN ? AND ? AND synced_ms IS NULL",
-                (now_ms, base + first, base + last),
+                "UPDATE outboxes SET committed = ?, highest = MAX(highest, ?) WHERE stream = ?",
+                (msgspec.msgpack.encode(sequences.intervals()), sequences.highest, stream),
             )
         return removed
 
+    def _count(self, intervals: Sequence[tuple[int, int]]) -> int:
+        where, values = _within(intervals)
+        found: int = self._db.execute(f"SELECT COUNT(*) FROM records WHERE {where}", values).fetchone()[0]  # noqa: S608
+        return found
+
     def _remove(self, stream: int, first: int, last: int) -> int:
-        found = self._db.execute("SELECT MAX(id), COUNT(*) FROM outbox WHERE id BETWEEN ? AND ?", (first, last))
+        found = self._db.execute("SELECT MAX(id), COUNT(*) FROM records WHERE id BETWEEN ? AND ?", (first, last))
         highest, count = found.fetchone()
         if count:
-            self._db.execute("DELETE FROM outbox WHERE id BETWEEN ? AND ?", (first, last))
+            self._db.execute("DELETE FROM records WHERE id BETWEEN ? AND ?", (first, last))
             self._db.execute(
                 "UPDATE outboxes SET highest = MAX(highest, ?) WHERE stream = ?",
                 (highest & SEQ_MASK, stream),
             )
         return int(count)
 
-    # -- looking ------------------------------------------------------------------------------------------
-
     def latest_cases(self, limit: int) -> list[StoredCase]:
         """The last `limit` cases, newest first."""
         rows = self._read(
-            """SELECT o.outbox, c.id & ?, wall_ms, body, photo_names, synced_ms
-               FROM (SELECT * FROM cases ORDER BY id DESC LIMIT ?) c JOIN outboxes o ON o.stream = c.id >> 40
-               ORDER BY c.id DESC""",
-            (SEQ_MASK, limit),
+            """SELECT o.outbox, c.id, mono_ms + offset_ms, body, photo_names, o.committed
+               FROM (SELECT * FROM records WHERE kind = 'case' AND (id >> 40) % 16 = 0 ORDER BY id DESC LIMIT ?) c
+               JOIN outboxes o ON o.stream = c.id >> 40 ORDER BY c.id DESC""",
+            (limit,),
         )
+        known: dict[bytes, SequenceSet] = {}
         return [
             StoredCase(
-                case_id(o, s),
+                case_id(outbox, key & SEQ_MASK),
                 wall_ms,
                 _decode_case.decode(body),
                 tuple(json.loads(names)),
-                synced is not None,
+                (key & SEQ_MASK) in known.setdefault(outbox, _sequences(held)),
             )
-            for o, s, wall_ms, body, names, synced in rows
+            for outbox, key, wall_ms, body, names, held in rows
         ]
 
     def depths(self) -> list[LaneDepth]:
         """What waits and what was shed, a row for every lane that ever held anything."""
         waiting = dict.fromkeys(Lane, (0, 0))
-        for lane, records, size in self._read(
-            "SELECT (id >> 40) % 16 AS lane, COUNT(*), SUM(LENGTH(body)) FROM outbox GROUP BY lane"
-        ):
-            waiting[Lane(lane)] = (records, size)
+        with self._lock:
+            for stream, held in self._read("SELECT stream, committed FROM outboxes"):
+                records, size = self._waiting_in(stream, held)
+                lane = Lane(stream % LANES)
+                waiting[lane] = (waiting[lane][0] + records, waiting[lane][1] + size)
         shed = {Lane(lane): (r, b) for lane, r, b in self._read("SELECT lane, records, bytes FROM shed")}
         return [
             LaneDepth(int(lane), *waiting[lane], *shed.get(lane, (0, 0)))
@@ -237,7 +277,14 @@ class Store:
             if waiting[lane][0] or lane in shed
         ]
 
-    # -- keeping the disk bounded -------------------------------------------------------------------------
+    def _waiting_in(self, stream: int, held: bytes) -> tuple[int, int]:
+        """Records and bytes that wait in one stream."""
+        where, values = _within(pending(stream, _sequences(held)))
+        ((records, size),) = self._read(
+            f"SELECT COUNT(*), COALESCE(SUM(LENGTH(body)), 0) FROM records WHERE {where}",  # noqa: S608
+            values,
+        )
+        return records, size
 
     def shed(self, max_bytes: int) -> int:
         """Give up the oldest thumbnails and voice notes, then the oldest sketches, until the queue fits.
@@ -250,8 +297,11 @@ class Store:
         Returns:
             Bytes shed.
         """
+        if self._file_bytes() <= max_bytes:
+            return 0
         with self._transaction("shed from"):
-            (total,) = self._db.execute("SELECT COALESCE(SUM(LENGTH(body)), 0) FROM outbox").fetchone()
+            streams = self._db.execute("SELECT stream, committed FROM outboxes").fetchall()
+            total = sum(self._waiting_in(*each)[1] for each in streams)
             over = total - max_bytes
             for lane in _SHED_ORDER:
                 if over <= 0:
@@ -260,9 +310,14 @@ class Store:
         shed: int = max(0, total - max_bytes - over)
         return shed
 
+    def _file_bytes(self) -> int:
+        """The whole database's size; the outbox is never larger."""
+        ((pages,),), ((size,),) = self._read("PRAGMA page_count"), self._read("PRAGMA page_size")
+        return int(pages * size)
+
     def _shed_lane(self, lane: Lane, over: int) -> int:
         rows = self._db.execute(
-            "SELECT id, LENGTH(body) FROM outbox WHERE (id >> 40) % 16 = ? ORDER BY id", (int(lane),)
+            "SELECT id, LENGTH(body) FROM records WHERE (id >> 40) % 16 = ? ORDER BY id", (int(lane),)
         )
         doomed, freed = [], 0
         for key, size in rows:
@@ -281,18 +336,23 @@ class Store:
         return freed
 
     def forget_synced_before(self, wall_ms: int) -> list[str]:
-        """Drop cases the centre committed before `wall_ms`.
+        """Drop cases of before `wall_ms` that the centre has.
 
         Returns:
             Names of the photo files nobody needs any more.
         """
+        names: list[tuple[str]] = []
         with self._transaction("forget old cases in"):
-            rows = self._db.execute(
-                "DELETE FROM cases WHERE synced_ms < ? RETURNING photo_names", (wall_ms,)
-            ).fetchall()
-        return [name for (names,) in rows for name in json.loads(names)]
-
-    # -- facts --------------------------------------------------------------------------------------------
+            streams = self._db.execute("SELECT stream, committed FROM outboxes WHERE stream % 16 = 0").fetchall()
+            for stream, held in streams:
+                base = stream << SEQ_BITS
+                for first, last in _sequences(held).intervals():
+                    names += self._db.execute(
+                        """DELETE FROM records WHERE id BETWEEN ? AND ? AND mono_ms + offset_ms < ?
+                           RETURNING photo_names""",
+                        (base + first, base + last, wall_ms),
+                    ).fetchall()
+        return [name for (found,) in names for name in json.loads(found)]
 
     def fact(self, name: str) -> str | None:
         """A remembered fact, or None."""
@@ -304,8 +364,6 @@ class Store:
         with self._transaction("remember a fact in"):
             self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
-    # -- inside -------------------------------------------------------------------------------------------
-
     def _current_boot(self) -> int:
         boot_id = self._clock.now().boot_id
         last = self._db.execute("SELECT boot, boot_id FROM boots ORDER BY boot DESC LIMIT 1").fetchone()
@@ -314,32 +372,20 @@ class Store:
             return found
         # An outbox of an earlier boot that is drained, and whose cases are forgotten, will never be named again.
         self._db.execute(
-            """DELETE FROM outboxes WHERE NOT EXISTS (SELECT 1 FROM outbox r WHERE r.id >> 40 = stream)
-               AND NOT EXISTS (SELECT 1 FROM cases c WHERE c.id >> 40 = stream)"""
+            """DELETE FROM outboxes WHERE NOT EXISTS
+               (SELECT 1 FROM records r WHERE r.id BETWEEN stream << 40 AND (stream << 40) + 1099511627775)"""
         )
         boot = last[0] + 1 if last else 1
         self._db.execute("INSERT INTO boots VALUES (?, ?)", (boot, boot_id))
         return boot
 
-    def _read(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with self._lock:
-            try:
-                return self._db.execute(sql, values).fetchall()
-            except sqlite3.Error as error:
-                raise StoreError(f"cannot read case store {self.path}: {error}") from error
 
-    @contextmanager
-    def _transaction(self, doing: str) -> Iterator[None]:
-        with self._lock:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                yield
-                self._db.execute("COMMIT")
-            except BaseException as error:
-                with suppress(sqlite3.Error):  # closed, or rolled back by SQLite itself
-                    self._db.execute("ROLLBACK")
-                if isinstance(error, sqlite3.Error):
-                    raise StoreError(
-                        f"cannot {doing} case store {self.path}: {error}; free disk space or replace the card"
-                    ) from error
-                raise
+def _sequences(held: bytes) -> SequenceSet:
+    return SequenceSet(_decode_intervals.decode(held))
+
+
+def _within(intervals: Sequence[tuple[int, int]]) -> tuple[str, list[int]]:
+    """A condition on `id` and its values; without an interval nothing fulfils it."""
+    if not intervals:
+        return "0", []
+    return " OR ".join(["id BETWEEN ? AND ?"] * len(intervals)), [key for pair in intervals for key in pair]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pikvani_contract.messages import CaseBody, Lane, Receipt
+from pikvani_contract.sequences import SequenceSet
 
 SEQ_BITS = 40
 SEQ_MASK = (1 << SEQ_BITS) - 1
@@ -69,6 +70,13 @@ def committed(receipt: Receipt) -> Iterator[tuple[int, int]]:
         start = max(start, gap_last + 1)
     if start <= upto:
         yield start, upto
+
+
+def pending(stream: int, sequences: SequenceSet) -> tuple[tuple[int, int], ...]:
+    """The key intervals of a stream in which what is not committed lies: its gaps and all above."""
+    base = stream << SEQ_BITS
+    gaps = [(base + first, base + last) for first, last in sequences.gaps()]
+    return (*gaps, (base + sequences.highest + 1, base + SEQ_MASK))
 
 
 def case_id(outbox: bytes, seq: int) -> str:

@@ -19,9 +19,8 @@ _MAX_KEY = 2**62
 _MANY = 500
 _TABLES = {
     "boots": ("boot", ("boot", "boot_id")),
-    "outboxes": ("stream", ("stream", "outbox", "highest")),
-    "cases": ("id", ("id", "wall_ms", "trust", "body", "photo_names", "synced_ms")),
-    "outbox": ("id", ("id", "kind", "mono_ms", "offset_ms", "trust", "body")),
+    "outboxes": ("stream", ("stream", "outbox", "highest", "committed")),
+    "records": ("id", ("id", "kind", "mono_ms", "offset_ms", "trust", "body", "photo_names")),
 }
 
 
@@ -66,19 +65,17 @@ def rescue(path: Path, clock: Clock) -> Rescued:
                 marks = ", ".join("?" * len(columns))
                 sql = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - constants
                 new.executemany(sql, _readable(old, table, key, columns))
-            unnamed = 0
-            for table in ("outbox", "cases"):
-                orphans = f"DELETE FROM {table} WHERE id >> 40 NOT IN (SELECT stream FROM outboxes)"  # noqa: S608
-                count = new.execute(orphans).rowcount
-                unnamed += count if table == "outbox" else 0
+            unnamed = new.execute("DELETE FROM records WHERE id >> 40 NOT IN (SELECT stream FROM outboxes)").rowcount
             # No sequence may be given out again, whatever the damaged counter said.
             new.execute(
                 """UPDATE outboxes SET highest = MAX(highest, COALESCE(
-                    (SELECT MAX(id) & 1099511627775 FROM cases c WHERE c.id >> 40 = stream), 0))"""
+                    (SELECT MAX(id) & 1099511627775 FROM records r WHERE r.id >> 40 = stream), 0))"""
             )
             new.execute("COMMIT")
-            (cases,) = new.execute("SELECT COUNT(*) FROM cases").fetchone()
-            (waiting,) = new.execute("SELECT COUNT(*) FROM outbox").fetchone()
+            (cases,) = new.execute("SELECT COUNT(*) FROM records WHERE kind = 'case'").fetchone()
+        store = open_store(path, clock)
+        waiting = sum(depth.records for depth in store.depths())
+        store.close()
     except (sqlite3.Error, OSError) as error:
         raise StoreError(f"rescue of {path} failed: {error}; the damaged file is kept as {damaged}") from error
     return Rescued(cases, waiting, unnamed, damaged)

@@ -1,6 +1,9 @@
 """The tables of the device's database, as small migrations that each run once and in order."""
 
+import msgspec
 from sqlite_utils import Database, Migrations
+
+from pikvani_contract.sequences import SequenceSet
 
 migrations = Migrations("pikvani_device")
 
@@ -48,3 +51,45 @@ def cases_and_outbox(db: Database) -> None:
         )"""
     )
     db.conn.execute("CREATE TABLE shed (lane INTEGER PRIMARY KEY, records INTEGER NOT NULL, bytes INTEGER NOT NULL)")
+
+
+@migrations()
+def one_row_a_record(db: Database) -> None:
+    """A case was written twice, as history and as what waits; now once, and its outbox knows what is committed.
+
+    Half the pages a farmer's answer waits for. `committed` holds the committed sequences as MessagePack pairs
+    (first, last); only the lane of results needs it, the rows of other lanes go when they are committed.
+    """
+    db.conn.execute(
+        """CREATE TABLE records (
+            id INTEGER PRIMARY KEY,
+            kind TEXT NOT NULL,
+            mono_ms INTEGER NOT NULL,
+            offset_ms INTEGER NOT NULL,
+            trust INTEGER NOT NULL,
+            body BLOB NOT NULL,
+            photo_names TEXT
+        )"""
+    )
+    db.conn.execute("ALTER TABLE outboxes ADD COLUMN committed BLOB NOT NULL DEFAULT x'90'")
+    db.conn.execute(
+        """INSERT INTO records SELECT o.id, kind, mono_ms, offset_ms, o.trust, o.body, c.photo_names
+           FROM outbox o LEFT JOIN cases c ON c.id = o.id"""
+    )
+    db.conn.execute(
+        """INSERT INTO records SELECT id, 'case', 0, wall_ms, trust, body, photo_names FROM cases
+           WHERE id NOT IN (SELECT id FROM outbox)"""
+    )
+    for stream, highest in db.conn.execute("SELECT stream, highest FROM outboxes WHERE stream % 16 = 0").fetchall():
+        waiting = db.conn.execute("SELECT id & 1099511627775 FROM outbox WHERE id >> 40 = ? ORDER BY id", (stream,))
+        committed, expected = SequenceSet(), 1
+        for (seq,) in waiting:
+            if seq > expected:
+                committed.add_interval(expected, seq - 1)
+            expected = seq + 1
+        if highest >= expected:
+            committed.add_interval(expected, highest)
+        packed = msgspec.msgpack.encode(committed.intervals())
+        db.conn.execute("UPDATE outboxes SET committed = ? WHERE stream = ?", (packed, stream))
+    db.conn.execute("DROP TABLE outbox")
+    db.conn.execute("DROP TABLE cases")
