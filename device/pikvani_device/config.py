@@ -137,7 +137,7 @@ class SyncSection(Section, frozen=True):
     max_batch_records: Annotated[int, Meta(ge=1, le=1_000)] = 50
     max_batch_age_s: Annotated[float, Meta(ge=0, le=3_600)] = 5.0
     receipt_timeout_s: Annotated[float, Meta(ge=1, le=3_600)] = 30.0
-    in_flight_batches: Annotated[int, Meta(ge=1, le=64)] = 4
+    in_flight_batches: Annotated[int, Meta(ge=1, le=64)] = 8
     monthly_budget_mb: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     reserve_percent: Annotated[int, Meta(ge=0, le=100)] = 25
     centre_keys: str = ""

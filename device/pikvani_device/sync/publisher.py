@@ -42,7 +42,7 @@ class PublisherSettings:
     batch_records: int = 50
     batch_age_s: float = 5.0
     receipt_timeout_s: float = 30.0
-    in_flight_batches: int = 4
+    in_flight_batches: int = 8
     status_interval_s: float = 900.0
     monthly_budget_bytes: int = 0
     reserve_percent: int = 25
@@ -228,14 +228,14 @@ class Publisher:
     # -- status and budget --------------------------------------------------------------------------------
 
     def _status_if_due(self, now_ms: int) -> None:
-        depths = self._store.depths()
-        drained = any(d.records for d in self._said) and not any(d.records for d in depths)
+        # Counting what waits reads all of it: only when something is to be said.
+        drained = any(d.records for d in self._said) and not self._store.waiting()
         age_ms = None if self._last_status_ms is None else now_ms - self._last_status_ms
         if age_ms is None or drained or age_ms >= self._settings.status_interval_s * 1000:
-            self._say_status(now_ms, online=True, depths=depths)
+            self._say_status(now_ms, online=True)
 
-    def _say_status(self, now_ms: int, online: bool, depths: list[LaneDepth] | None = None) -> None:
-        depths = self._store.depths() if depths is None else depths
+    def _say_status(self, now_ms: int, online: bool) -> None:
+        depths = self._store.depths()
         moment, running = self._clock.now(), self._running()
         status = Status(
             SCHEMA,
