@@ -99,8 +99,12 @@ def _drain(publisher: Publisher, stop: threading.Event) -> None:
 
 
 def _keep_house(device: Device, stop: threading.Event) -> None:
-    while not stop.wait(_HOUSE_INTERVAL_S):
+    while True:
         try:
+            # First: what is forgotten cannot be counted any more.
+            device.say_sketches()
             device.forget_old()
         except DeviceError as error:
-            log.warning("old cases stay for now: %s", error)
+            log.warning("old cases and the day's sketch stay for now: %s", error)
+        if stop.wait(_HOUSE_INTERVAL_S):
+            return

@@ -20,6 +20,7 @@ from pikvani_contract.messages import Lane, LaneDepth
 from pikvani_contract.model.manifest import Package
 from pikvani_device import __version__
 from pikvani_device.app.building import build_camera, build_runtime, load_model
+from pikvani_device.app.drift import case_traits, say_days
 from pikvani_device.app.identity import read_file, read_identity
 from pikvani_device.config import Config
 from pikvani_device.diagnosis.case_record import case_body
@@ -127,7 +128,7 @@ class Device:
         try:
             for photo in photos:
                 names.append(self._keep(photo))
-            return self.store.record_case(body, names)
+            return self.store.record_case(body, names, case_traits(diagnosis, self.package.manifest))
         except StoreError:
             # A full disk must not be left fuller, with photographs that no case names.
             for name in names:
@@ -228,6 +229,14 @@ class Device:
         for name in names:
             (self.data_dir / "photos" / name).unlink(missing_ok=True)
         return len(names)
+
+    def say_sketches(self) -> int:
+        """Queue the drift sketches of the days that are over; returns how many.
+
+        Raises:
+            StoreError: the disk failed.
+        """
+        return say_days(self.store, self.clock)
 
     def close(self) -> None:
         """Let everything go that was built. May be called twice."""

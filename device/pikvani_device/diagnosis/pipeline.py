@@ -10,6 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+import numpy as np
+
 from pikvani_contract.model.inference import look
 from pikvani_contract.model.manifest import Manifest, PackageError
 from pikvani_contract.model.posterior import decide
@@ -93,4 +95,5 @@ class Pipeline:
             model=self.model_version,
             runtime=self.runtime.name,
             quality=quality,
+            embedding=np.mean([e.embedding for e in evidence], axis=0),
         )

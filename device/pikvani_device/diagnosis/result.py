@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pikvani_device.diagnosis.quality_gate import QualityReport
 
@@ -26,6 +29,7 @@ class Diagnosis:
         model: `name@version` of the package.
         runtime: what ran it.
         quality: one report a photograph, in the order given.
+        embedding: `[e]`, the mean over the photographs looked at, for the day's drift sketch.
     """
 
     decision: Decision
@@ -38,6 +42,7 @@ class Diagnosis:
     model: str
     runtime: str
     quality: tuple[QualityReport, ...]
+    embedding: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
 
     @property
     def best_quality(self) -> QualityReport:

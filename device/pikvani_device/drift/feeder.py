@@ -2,75 +2,84 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import dataclass, field
 
-import msgspec
-import numpy as np
-from numpy.typing import NDArray
-
 from pikvani_contract.messages import CaseBody, SketchBody
-from pikvani_contract.model.manifest import ReferenceSketch
-from pikvani_contract.sketch import FEATURES, MAX_DAY_CASES, Sketch, decode_sketch, encode_sketch, merge, project
+from pikvani_contract.sketch import FEATURES, MAX_DAY_CASES, SKETCH_SCHEMA, Sketch, decode_sketch, encode_sketch
+from pikvani_device.drift.traits import bins_of, place
 
 _E4 = 10_000
 _QUALITY = ("sharpness", "brightness", "leaf_share")
-_KEPT_DAYS = 8
-"""Days held in memory; a clock that was put right may still send a case to an earlier one."""
 
 
-@dataclass(frozen=True)
-class DecidedCase:
-    """One case as the sketch needs it.
+@dataclass
+class _Tally:
+    """A sketch that can still be counted into."""
 
-    Attributes:
-        body: the record that was queued.
-        probabilities: posterior over all labels; empty where it is not known.
-        embedding: `[e]` of the case, None where the runtime gave none.
-    """
+    cases: int = 0
+    decisions: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    classes: Counter[str] = field(default_factory=Counter)
+    histograms: dict[str, list[int]] = field(default_factory=dict)
 
-    body: CaseBody
-    probabilities: Mapping[str, float] = field(default_factory=dict)
-    embedding: NDArray[np.float64] | None = None
+    @classmethod
+    def of(cls, sketch: Sketch) -> _Tally:
+        histograms = {name: list(counts) for name, counts in sketch.histograms.items()}
+        decisions, refusals, classes = (Counter(part) for part in (sketch.decisions, sketch.refusals, sketch.classes))
+        return cls(sketch.cases, decisions, refusals, classes, histograms)
+
+    def count(self, body: CaseBody, traits: bytes | None) -> None:
+        self.cases += 1
+        self.decisions[body.decision] += 1
+        if body.decision == "refuse":
+            self.refusals[body.reason] += 1
+        self.classes[body.condition] += 1
+        shares = {"confidence": body.confidence} | dict(zip(_QUALITY, body.quality, strict=False))
+        bins = {name: place(FEATURES[name], share / _E4) for name, share in shares.items()}
+        for name, at in (bins | bins_of(traits)).items():
+            if at is not None:
+                self.histograms.setdefault(name, [0] * FEATURES[name].count)[at] += 1
+
+    def sketch(self) -> Sketch:
+        parts = (self.decisions, self.refusals, self.classes)
+        decisions, refusals, classes = (dict(sorted(part.items())) for part in parts)
+        histograms = {name: tuple(counts) for name, counts in sorted(self.histograms.items())}
+        return Sketch(SKETCH_SCHEMA, self.cases, decisions, refusals, classes, histograms)
 
 
 class Feeder:
-    """The sketches of the last days, by model and day."""
+    """Sketches of some days, by model and day."""
 
     def __init__(self) -> None:
-        self._sketches: dict[tuple[str, str], Sketch] = {}
+        self._tallies: dict[tuple[str, str], _Tally] = {}
         self._unsaid: set[tuple[str, str]] = set()
 
     def __len__(self) -> int:
         """Sketches held."""
-        return len(self._sketches)
+        return len(self._tallies)
 
     def resume(self, body: SketchBody) -> None:
-        """Go on from what was said before a restart.
+        """Go on from what was said before.
 
         Raises:
             WireError: The bytes are no sketch.
         """
-        self._sketches[body.model, body.day] = decode_sketch(body.data)
+        self._tallies[body.model, body.day] = _Tally.of(decode_sketch(body.data))
 
-    def add(self, case: DecidedCase, day: str, reference: ReferenceSketch) -> None:
+    def add(self, body: CaseBody, traits: bytes | None, day: str) -> None:
         """Count a case.
 
         Args:
-            case: Its model is in the body.
-            day: Local date, `YYYY-MM-DD`.
-            reference: Of the model's manifest; its embedding statistics scale the projections.
+            body: the record that was queued.
+            traits: `traits_of` the case, None where they are not known.
+            day: local date, `YYYY-MM-DD`.
         """
-        key = (case.body.model, day)
-        before = self._sketches.get(key, Sketch())
-        if before.cases >= MAX_DAY_CASES:
+        tally = self._tallies.setdefault((body.model, day), _Tally())
+        if tally.cases >= MAX_DAY_CASES:
             return
-        self._sketches[key] = merge([before, sketch_of(case, reference)])
-        self._unsaid.add(key)
-        for old in sorted(self._sketches, key=lambda k: k[1])[:-_KEPT_DAYS]:
-            if old not in self._unsaid:
-                del self._sketches[old]
+        tally.count(body, traits)
+        self._unsaid.add((body.model, day))
 
     def take_changed(self) -> list[SketchBody]:
         """What has changed since the last call, ready for the outbox.
@@ -79,34 +88,9 @@ class Feeder:
         a restart that forgot some.
         """
         changed = sorted(self._unsaid)
-        bodies = [
-            SketchBody(model, day, self._sketches[model, day].cases, encode_sketch(self._sketches[model, day]))
-            for model, day in changed
-        ]
         self._unsaid.clear()
+        bodies = []
+        for model, day in changed:
+            tally = self._tallies[model, day]
+            bodies.append(SketchBody(model, day, tally.cases, encode_sketch(tally.sketch())))
         return bodies
-
-
-def sketch_of(case: DecidedCase, reference: ReferenceSketch) -> Sketch:
-    """The sketch of one case. A feature that is missing or not a number is left out."""
-    body = case.body
-    values = {"confidence": body.confidence / _E4}
-    values |= {name: share / _E4 for name, share in zip(_QUALITY, body.quality, strict=False)}
-    if len(case.probabilities) > 1:
-        spread = -sum(p * math.log(p) for p in case.probabilities.values() if p > 0)
-        values["entropy"] = spread / math.log(len(case.probabilities))
-    if case.embedding is not None:
-        mean, std = np.array(reference.embedding_mean), np.array(reference.embedding_std)
-        directions = project(np.asarray(case.embedding, dtype=np.float64), mean, std)
-        values |= {f"projection_{k}": float(value) for k, value in enumerate(directions)}
-    histograms = {
-        name: FEATURES[name].histogram(np.array([value])) for name, value in values.items() if not math.isnan(value)
-    }
-    return msgspec.structs.replace(
-        Sketch(),
-        cases=1,
-        decisions={body.decision: 1},
-        refusals={body.reason: 1} if body.decision == "refuse" else {},
-        classes={body.condition: 1},
-        histograms=histograms,
-    )

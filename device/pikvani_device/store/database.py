@@ -42,7 +42,7 @@ _decode_case = msgspec.msgpack.Decoder(CaseBody)
 _decode_intervals = msgspec.msgpack.Decoder(list[tuple[int, int]])
 _APPEND = """INSERT INTO records
     SELECT MAX((o.stream << 40) + o.highest, COALESCE((SELECT MAX(id) FROM records WHERE id BETWEEN ? AND ?), 0)) + 1,
-        ?, ?, ?, ?, ?, ?
+        ?, ?, ?, ?, ?, ?, ?
     FROM outboxes o WHERE o.stream = ? RETURNING id, (SELECT outbox FROM outboxes WHERE stream = ?)"""
 
 
@@ -85,14 +85,14 @@ class Store(Durable):
         with self._transaction("open a boot in"):
             self._boot = self._current_boot()
 
-    def record_case(self, body: CaseBody, photo_names: Sequence[str] = ()) -> StoredCase:
-        """Remember a case and queue it for the centre, in one durable transaction.
+    def record_case(self, body: CaseBody, photo_names: Sequence[str] = (), traits: bytes | None = None) -> StoredCase:
+        """Remember a case, with its `drift.traits`, and queue it for the centre, in one durable transaction.
 
         Raises:
             StoreError: it could not be made durable; nothing of it was kept.
         """
         names = msgspec.json.encode(photo_names).decode()
-        outbox, seq, wall_ms = self._append("record a case in", "case", pack_body(body), names)
+        outbox, seq, wall_ms = self._append("record a case in", "case", pack_body(body), names, traits)
         return StoredCase(case_id(outbox, seq), wall_ms, body, tuple(photo_names), synced=False)
 
     def enqueue(self, kind: str, body: Body) -> tuple[bytes, int]:
@@ -104,15 +104,17 @@ class Store(Durable):
         Raises:
             StoreError: it could not be made durable.
         """
-        outbox, seq, _ = self._append(f"queue a {kind} in", kind, pack_body(body), None)
+        outbox, seq, _ = self._append(f"queue a {kind} in", kind, pack_body(body))
         return outbox, seq
 
-    def _append(self, doing: str, kind: str, encoded: bytes, names: str | None) -> tuple[bytes, int, int]:
+    def _append(
+        self, doing: str, kind: str, encoded: bytes, names: str | None = None, traits: bytes | None = None
+    ) -> tuple[bytes, int, int]:
         """One row, durable, under the next key of its stream; returns outbox id, sequence and wall time."""
         stream = self._boot * LANES + int(_KIND_LANES[kind])
         with self._lock:
             moment = self._clock.now()
-            row = (kind, moment.mono_ms, moment.offset_ms, int(moment.trust), encoded, names)
+            row = (kind, moment.mono_ms, moment.offset_ms, int(moment.trust), encoded, names, traits)
             try:
                 key, outbox = self._append_after_last(stream, row) or self._append_counting(stream, row)
             except sqlite3.Error as error:
@@ -133,7 +135,7 @@ class Store(Durable):
             self._data_version = version
             return None
         try:
-            self._db.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", (last[0] + 1, *row))
+            self._db.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (last[0] + 1, *row))
         except sqlite3.IntegrityError:  # another process was quicker
             return None
         return last[0] + 1, last[1]

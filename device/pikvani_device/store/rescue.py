@@ -20,7 +20,7 @@ _MANY = 500
 _TABLES = {
     "boots": ("boot", ("boot", "boot_id")),
     "outboxes": ("stream", ("stream", "outbox", "highest", "committed")),
-    "records": ("id", ("id", "kind", "mono_ms", "offset_ms", "trust", "body", "photo_names")),
+    "records": ("id", ("id", "kind", "mono_ms", "offset_ms", "trust", "body", "photo_names", "traits")),
 }
 
 
@@ -61,7 +61,8 @@ def rescue(path: Path, clock: Clock) -> Rescued:
         with sqlite3.connect(path, isolation_level=None) as new, sqlite3.connect(damaged) as old:
             new.execute("BEGIN IMMEDIATE")
             new.execute("DELETE FROM boots")
-            for table, (key, columns) in _TABLES.items():
+            for table, (key, wanted) in _TABLES.items():
+                columns = _present(old, table, wanted)
                 marks = ", ".join("?" * len(columns))
                 sql = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - constants
                 new.executemany(sql, _readable(old, table, key, columns))
@@ -79,6 +80,15 @@ def rescue(path: Path, clock: Clock) -> Rescued:
     except (sqlite3.Error, OSError) as error:
         raise StoreError(f"rescue of {path} failed: {error}; the damaged file is kept as {damaged}") from error
     return Rescued(cases, waiting, unnamed, damaged)
+
+
+def _present(old: sqlite3.Connection, table: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns the damaged file has; all of them where that cannot be read. It may be of an older version."""
+    try:
+        there = {row[1] for row in old.execute(f"PRAGMA table_info({table})")}
+    except sqlite3.DatabaseError:
+        return wanted
+    return tuple(name for name in wanted if name in there) or wanted
 
 
 def _readable(old: sqlite3.Connection, table: str, key: str, columns: tuple[str, ...]) -> Iterator[tuple[object, ...]]:

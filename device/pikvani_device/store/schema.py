@@ -93,3 +93,19 @@ def one_row_a_record(db: Database) -> None:
         db.conn.execute("UPDATE outboxes SET committed = ? WHERE stream = ?", (packed, stream))
     db.conn.execute("DROP TABLE outbox")
     db.conn.execute("DROP TABLE cases")
+
+
+@migrations()
+def traits_and_said_sketches(db: Database) -> None:
+    """What a case adds to the day's sketch and its record does not hold, and which sketches were said."""
+    db.conn.execute("ALTER TABLE records ADD COLUMN traits BLOB")
+    db.conn.execute(
+        """CREATE TABLE said_sketches (
+            model TEXT NOT NULL,
+            day TEXT NOT NULL,
+            revision INTEGER NOT NULL,
+            data BLOB NOT NULL,
+            spent_bytes INTEGER NOT NULL,
+            PRIMARY KEY (model, day)
+        ) WITHOUT ROWID"""
+    )

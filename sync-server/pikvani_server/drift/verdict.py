@@ -9,6 +9,7 @@ tell concept drift, which needs labels.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,7 +55,7 @@ class FeatureVerdict:
         psi: Its PSI.
         ks: KS distance at the bin edges; 0 for names, which have no order.
         excess: PSI less what chance gives on average.
-        p_value: Of the bootstrap.
+        p_value: Of the bootstrap; 1 where the excess is too small to matter, which needs none.
         drifted: The outcome.
     """
 
@@ -89,14 +90,19 @@ def judge(reference: Sketch, current: Sketch, settings: VerdictSettings | None =
     level = use.false_alarm_rate / len(enough)
     judged = [_judged(name, r, c, level, use.least_excess, rng) for name, (r, c) in enough.items()]
     judged.sort(key=lambda feature: (-feature.excess, feature.name))
-    said = {feature.name in PREDICTION_FEATURES for feature in judged if feature.drifted}
+    return Verdict(kind_of(judged), tuple(judged))
+
+
+def kind_of(features: Iterable[FeatureVerdict]) -> Kind:
+    """The kind of drift that these features make together."""
+    said = {feature.name in PREDICTION_FEATURES for feature in features if feature.drifted}
     kinds: dict[frozenset[bool], Kind] = {
         frozenset(): "none",
         frozenset({True}): "prediction",
         frozenset({False}): "data",
         frozenset({True, False}): "both",
     }
-    return Verdict(kinds[frozenset(said)], tuple(judged))
+    return kinds[frozenset(said)]
 
 
 def counts_of(feature: str, reference: Sketch, current: Sketch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -124,6 +130,11 @@ def _judged(
     ordered = name in FEATURES
     one, two = reference[None, :], current[None, :]
     psi, ks = float(_psi(one, two)[0]), float(_ks(one, two)[0]) if ordered else 0.0
+    if psi < least_excess:
+        # The excess is smaller still, so no draw can make it drift; what chance gives is told by its first order:
+        # (bins - 1)(1/n + 1/m), as of a chi-squared variable.
+        bins = int(np.sum(reference + current > 0))
+        return FeatureVerdict(name, psi, ks, psi - (bins - 1) * (1 / reference.sum() + 1 / current.sum()), 1.0, False)
     draws = _chance(reference, current, _FIRST_DRAWS, rng)
     excess = psi - float(_psi(*draws).mean())
     # More draws only where they can change the outcome: an excess too small to matter is none whatever its p-value.
