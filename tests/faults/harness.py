@@ -1,4 +1,4 @@
-"""Kills devices, broker, server and PostgreSQL at random and asks afterwards: is the set sent the set stored?
+"""Kills devices, broker, server and PostgreSQL at random and fills cards: is the set sent the set stored?
 
 Everything is real: Mosquitto, PostgreSQL with fsync, the ingest worker, the devices' store and publisher, a link of
 64 kbit/s that stalls and resets. The seed is printed; the same seed makes the same choices.
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psycopg
 from tests.faults.link_proxy import TWO_G, LinkProxy, Shape
+from tests.faults.small_disk import SmallDisk
 from tests.support.mosquitto import Mosquitto, free_port
 from tests.support.pki import Pki
 from tests.support.postgres import Postgres
@@ -39,6 +40,8 @@ class Plan:
     seed: int = 1
     shape: Shape = TWO_G
     deadline_s: float = 540.0
+    small_disks: int = 3
+    fills: int = 12
 
 
 @dataclass
@@ -53,6 +56,8 @@ class Outcome:
     invented: int = 0
     dead_letters: int = 0
     resets: int = 0
+    fills: int = 0
+    no_small_disk: str = ""
     wall_s: float = 0.0
     kills: dict[str, int] = field(default_factory=dict)
 
@@ -141,6 +146,8 @@ def run(plan: Plan, folder: Path, say=print) -> Outcome:
     postgres, (mosquitto, tls, broker_table) = Postgres(), production_broker(folder, names)
     proxies: list[LinkProxy] = []
     keepers: dict[str, Keeper] = {}
+    disks: list[SmallDisk] = []
+    fillings: list[tuple[float, SmallDisk]] = []
     try:
         postgres.start()
         url = postgres.new_database()
@@ -153,6 +160,12 @@ def run(plan: Plan, folder: Path, say=print) -> Outcome:
             proxy = LinkProxy(("127.0.0.1", mosquitto.port), plan.shape, plan.seed * 1_000 + number)
             proxies.append(proxy)
             (folder / name).mkdir()
+            if number < plan.small_disks and not outcome.no_small_disk:
+                try:
+                    disks.append(SmallDisk(folder / name, folder / f"{name}.ext4"))
+                except RuntimeError as error:
+                    outcome.no_small_disk = str(error)
+                    say(str(error))
             command = [sys.executable, "-m", "tests.faults.light_device", "--dir", str(folder / name)]
             command += ["--id", name, "--port", str(proxy.port), "--tls", str(tls)]
             command += ["--results", str(plan.results_per_device), "--rate", str(plan.rate), "--seed", str(plan.seed)]
@@ -174,10 +187,18 @@ def run(plan: Plan, folder: Path, say=print) -> Outcome:
                     postgres.kill()
                     postgres.start()
                 outcome.kills[victim] = outcome.kills.get(victim, 0) + 1
+                if disks and outcome.fills < plan.fills and rng.random() < 2 * plan.fills / plan.kills:
+                    full = rng.choice(disks)
+                    full.fill()
+                    outcome.fills += 1
+                    fillings.append((time.monotonic() + rng.uniform(1, 8), full))
                 if killed % 20 == 0:
                     say(f"{killed + 1} kills, {sum(k.done for k in keepers.values())} devices drained")
             else:
                 time.sleep(0.5)
+            for until, disk in [f for f in fillings if f[0] < time.monotonic()]:
+                disk.empty()
+                fillings.remove((until, disk))
             for keeper in keepers.values():
                 if not keeper.done:
                     keeper.tend()
@@ -192,6 +213,8 @@ def run(plan: Plan, folder: Path, say=print) -> Outcome:
             proxy.close()
         mosquitto.stop()
         postgres.close()
+        for disk in disks:
+            disk.close()
 
 
 def _count(outcome: Outcome, folder: Path, names: list[str], url: str) -> None:

@@ -18,6 +18,7 @@ from pikvani_contract.clock import ClockTrust, Moment
 from pikvani_contract.samples import case_body
 from pikvani_device.adapters.broker_paho import PahoBroker, TlsFiles
 from pikvani_device.adapters.clock_linux import LinuxClock
+from pikvani_device.errors import StoreError
 from pikvani_device.store import Store, open_store
 from pikvani_device.sync.publisher import Publisher, PublisherSettings, Running, offline_status
 
@@ -41,6 +42,18 @@ class LyingClock:
 
 def recorded(store: Store) -> int:
     return store._read("SELECT COUNT(*) FROM records WHERE kind = 'case'")[0][0]
+
+
+def record_when_there_is_room(store: Store, rng: random.Random) -> None:
+    """A farmer who is told that the card is full asks again."""
+    while True:
+        try:
+            store.record_case(case_body(rng))
+        except StoreError as error:
+            print(error, flush=True)
+            time.sleep(0.3)
+        else:
+            return
 
 
 def main() -> int:
@@ -68,7 +81,7 @@ def main() -> int:
     link.start()
     try:
         for _ in range(options.results - recorded(store)):
-            store.record_case(case_body(rng))
+            record_when_there_is_room(store, rng)
             time.sleep(rng.expovariate(options.rate))
         while store.waiting():
             time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""Random kills over all processes on a village link: the set sent is the set stored. A longer soak is a command:
+"""Random kills over all processes on a village link, and full cards: the set sent is the set stored. A longer soak is a command:
 
 python -m tests.faults.harness --kills 2000 --minutes 90
 """
@@ -28,3 +28,4 @@ def test_given_two_hundred_kills_then_nothing_is_lost_and_nothing_is_twice() -> 
     assert sum(outcome.kills.values()) == plan.kills
     assert (outcome.lost, outcome.duplicates, outcome.invented) == (0, 0, 0), outcome
     assert outcome.sent == outcome.stored == plan.devices * plan.results_per_device, outcome
+    assert outcome.fills > 0 or outcome.no_small_disk, "no card was ever full"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 import time
@@ -21,6 +22,7 @@ from tests.support.pki import Authority, Pki
 from pikvani_contract import topics
 from pikvani_contract.messages import Receipt
 from pikvani_contract.wire import pack, unpack
+from pikvani_device.adapters.broker_paho import PahoBroker, TlsFiles
 from pikvani_server.broker.mosquitto_config import CENTRE_USER, MosquittoSettings, write_mosquitto_config
 from pikvani_server.ingest.metrics import IngestMetrics
 from pikvani_server.ingest.worker import IngestSettings, IngestWorker
@@ -216,6 +218,30 @@ def test_given_no_revoked_unknown_or_expired_certificate_then_none_gets_in(villa
             peer = village.peer(files, "village-a", centre=centre)
             assert not peer.connect(wait_s=0.5), f"{name} got in"
     assert village.device("village-a").connected == "Success"
+
+
+def test_given_a_link_that_came_back_then_it_is_resumed_until_its_device_is_revoked(village: Village) -> None:
+    issued = village.pki.devices.issue("village-z")
+    cert, key = village.pki.files("village-z", issued)
+    broker = PahoBroker(
+        "127.0.0.1", village.device_port, "village-z", ("x", b""), TlsFiles(village.pki.ca_file, cert, key)
+    )
+    broker._client.reconnect_delay_set(1, 1)
+    broker.start((topics.device("village-z", topics.DOWN_RECEIPT),), lambda *_: None)
+    wait_for(lambda: broker.connected)
+    assert broker.resumed_connections == 0
+
+    broker._client.socket().shutdown(socket.SHUT_RDWR)
+    wait_for(lambda: not broker.connected)
+    wait_for(lambda: broker.connected)
+    assert broker.resumed_connections == 1
+
+    village.broker.stop()
+    village.pki.revoke(issued)
+    village.broker.start()
+    time.sleep(4)
+    assert not broker.connected, "a remembered session let a revoked device in"
+    broker.stop()
 
 
 @pytest.mark.parametrize("common_name", ["+", "#", "a/b", " ", "village-a/up", "VILLAGE"])

@@ -17,6 +17,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from pikvani_device.adapters.tls_resuming import ResumingContext
 from pikvani_device.errors import DeviceError
 from pikvani_device.ports import MessageHandler
 
@@ -69,14 +70,17 @@ class PahoBroker:
         self._ready = threading.Event()
         self._unacknowledged = 0
         self._bytes = 0
+        self._resumed = 0
         self._lock = threading.Lock()
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5)
         client.will_set(will[0], will[1], qos=1, retain=True)
         # A fleet that lost the same broker must not come back in the same second.
         client.reconnect_delay_set(random.randint(1, 3), random.randint(120, 300))  # noqa: S311
         client.max_inflight_messages_set(max_unacknowledged)
-        if tls is not None:
-            client.tls_set_context(_tls_context(tls))
+        self._tls = None if tls is None else _tls_context(tls)
+        if self._tls is not None:
+            client.tls_set_context(self._tls)
+            client.on_connect_fail = lambda client, data: self._tls and self._tls.forget()
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
         client.on_disconnect = self._disconnected
@@ -115,6 +119,11 @@ class PahoBroker:
         with self._lock:
             return self._bytes
 
+    @property
+    def resumed_connections(self) -> int:
+        """Connections that were spared the full TLS handshake."""
+        return self._resumed
+
     def stop(self) -> None:
         """See `Broker.stop`."""
         self._ready.clear()
@@ -122,6 +131,8 @@ class PahoBroker:
         self._client.loop_stop()
 
     def _connected(self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _props: Any) -> None:
+        if self._tls is not None:
+            self._resumed += self._tls.remember(client.socket())
         if reason.is_failure:
             log.error(
                 "broker %s:%d refuses us: %s; check this device's certificate and clock",
@@ -159,9 +170,10 @@ class PahoBroker:
             log.error("broker refused a message: %s; check its access list", reason)
 
 
-def _tls_context(tls: TlsFiles) -> ssl.SSLContext:
+def _tls_context(tls: TlsFiles) -> ResumingContext:
     try:
-        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(tls.ca))
+        context = ResumingContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(str(tls.ca))
         context.load_cert_chain(tls.cert, tls.key)
     except (OSError, ssl.SSLError) as error:
         raise DeviceError(f"TLS files {tls.ca}, {tls.cert}, {tls.key} cannot be used: {error}") from error
