@@ -14,11 +14,16 @@ import click
 
 from pikvani_contract.model.manifest import PackageError, load_package
 from pikvani_models.records import DataError
+from pikvani_models.speech import cli as speech
 
 
 @click.group()
 def main() -> None:
     """From photographs to a model package the appliance can trust."""
+
+
+for _command in (speech.synthesise, speech.train, speech.package, speech.evaluate):
+    main.add_command(_command)
 
 
 @main.command()

@@ -174,12 +174,12 @@ def _slots(text: str, word: str, language: Language) -> list[_Options]:
 
 
 def _consonant(consonant: str, vowel: str, language: Language, following: str, k: int) -> _Options:
+    if consonant == "j" and following == "ny" and vowel == "":  # ज्ञ
+        return (("g",),) if language == "hi" else (("d",),)
     if language == "mr" and consonant in ("c", "j", "jh"):
         back = vowel in _BACK or vowel == "inherent"
         other = {"c": "ts", "j": "z", "jh": "z"}[consonant]
         return ((other,), (consonant,)) if back else ((consonant,),)
-    if consonant == "j" and following == "ny" and vowel == "":  # ज्ञ
-        return (("g",),) if language == "hi" else (("d",),)
     if consonant == "ny" and vowel != "" and k:
         return (("y",), ("n", "y")) if language == "hi" else (("n", "y"), ("y",))
     if consonant == "ph":

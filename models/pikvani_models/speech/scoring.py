@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from pikvani_contract.speech.features import SAMPLE_RATE_HZ, log_mel
+from pikvani_contract.speech.package import load_speech_package
 from pikvani_contract.speech.phones import UNITS, Language, phrase_pronunciations
 
 _INDEX = {unit: k for k, unit in enumerate(UNITS)}
@@ -38,6 +39,25 @@ def features_of(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     faint = np.random.default_rng(0).standard_normal(int(EDGE_S * SAMPLE_RATE_HZ)).astype(np.float32)
     faint *= float(np.abs(samples).max(initial=1e-3)) * 1e-3
     return log_mel(np.concatenate([faint, samples, faint[::-1]]))
+
+
+def package_invoke(folder: Path) -> Callable[[NDArray[np.float32]], LogProbs]:
+    """The network of a speech package on one thread, from features to log probabilities.
+
+    Raises:
+        PackageError: the package cannot be used.
+    """
+    import onnxruntime
+
+    package = load_speech_package(folder)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(package.model), options)
+
+    def invoke(features: NDArray[np.float32]) -> LogProbs:
+        return np.asarray(session.run(None, {"features": features[None]})[0][0], np.float32)
+
+    return invoke
 
 
 def likelihoods(log_probs: LogProbs, ways: Sequence[Sequence[str]]) -> NDArray[np.float64]:

@@ -16,12 +16,15 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from pikvani_contract.speech.features import BANDS, log_mel
-from pikvani_contract.speech.phones import UNITS
+from pikvani_contract.speech.phones import UNITS, phrase_pronunciations
 from pikvani_models.speech.hardship import harden, noise
 from pikvani_models.speech.network import SpeechNet
+from pikvani_models.speech.scoring import read_clip
 
 _INDEX = {unit: k for k, unit in enumerate(UNITS)}
 _SAVE_EVERY_S = 90.0
+SHARES = {"kokoro": 5.0, "espeak": 2.0, "festival": 1.2, "real": 0.6}
+"""Odds of a clip's kind."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,17 @@ def read_shards(folder: Path) -> list[Said]:
         for line, begin, end in zip(index.read_text("utf-8").splitlines(), ends - held["sizes"], ends, strict=True):
             units = tuple(_INDEX[u] for u in json.loads(line)["units"])
             found.append(Said(samples[begin:end], units, kind))
+    return found
+
+
+def read_real(folder: Path) -> list[Said]:
+    """Real clips: `folder/text.json` maps a file's path below it to `{"text", "language"}`."""
+    found = []
+    for name, entry in json.loads((folder / "text.json").read_text("utf-8")).items():
+        samples = read_clip(folder / name)
+        level = float(np.abs(samples).max(initial=1e-6))
+        units = phrase_pronunciations(entry["text"], entry["language"])[0]
+        found.append(Said((samples / level * 32_000).astype(np.int16), tuple(_INDEX[u] for u in units), "real"))
     return found
 
 

@@ -1,0 +1,136 @@
+"""The speech package: a recogniser as `model.onnx` with a `manifest.json` that says how to feed and judge it.
+
+Like the leaf package it is a TUF target's contents; here the folder is only checked against its own manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from pikvani_contract.model.manifest import MANIFEST_FILE, FileEntry, PackageError, Share, Version
+from pikvani_contract.speech.features import BANDS, HOP, SAMPLE_RATE_HZ, WINDOW
+from pikvani_contract.speech.phones import UNITS
+
+SCHEMA = 1
+MODEL_FILE = "model.onnx"
+MAX_MANIFEST_BYTES = 200_000
+MAX_MODEL_BYTES = 6_000_000
+
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of all parts of a manifest."""
+
+
+class FeatureSpec(Part, frozen=True):
+    """How samples become the input `features [1, frames, bands]`; see `speech.features.log_mel`."""
+
+    sample_rate_hz: int
+    bands: int
+    window: int
+    hop: int
+    stride: Annotated[int, Meta(ge=1, le=8)]
+
+
+class Rejection(Part, frozen=True):
+    """When an answer is not given.
+
+    The score of a phrase is its log likelihood a frame minus that of the best free sequence of units: 0 at best. The
+    confidence is `1 / (1 + exp(-(scale * score + offset)))`, fitted on synthetic speech; `accept` is the least
+    confidence at which a phrase counts as heard.
+    """
+
+    scale: float
+    offset: float
+    accept: Share
+
+
+class Corpus(Part, frozen=True):
+    """One source of training speech."""
+
+    name: str
+    clips: Annotated[int, Meta(ge=0)]
+    licence: str
+
+
+class Score(Part, frozen=True):
+    """One measured figure: what was recognised, of how many clips, how many right."""
+
+    name: str
+    kind: Literal["real", "synthetic"]
+    clips: Annotated[int, Meta(ge=0)]
+    right: Share
+
+
+class SpeechManifest(Part, frozen=True):
+    """`manifest.json` of a speech package."""
+
+    schema: Literal[1]
+    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
+    version: Version
+    created: str
+    languages: tuple[Literal["hi", "mr"], ...]
+    units: tuple[str, ...]
+    features: FeatureSpec
+    rejection: Rejection
+    files: tuple[FileEntry, ...]
+    corpora: tuple[Corpus, ...]
+    scores: tuple[Score, ...] = ()
+    quantisation: str = ""
+
+
+@dataclass(frozen=True)
+class SpeechPackage:
+    """A package that was read and fits its manifest and this software."""
+
+    folder: Path
+    manifest: SpeechManifest
+
+    @property
+    def model(self) -> Path:
+        """The network."""
+        return self.folder / MODEL_FILE
+
+
+def load_speech_package(folder: Path) -> SpeechPackage:
+    """Read a speech package and verify its files.
+
+    Raises:
+        PackageError: something is missing, changed, oversize, or made for other software.
+    """
+    path = folder / MANIFEST_FILE
+    if not path.is_file():
+        raise PackageError(f"{folder} holds no {MANIFEST_FILE}: give the folder of a speech package")
+    if path.stat().st_size > MAX_MANIFEST_BYTES:
+        raise PackageError(f"{path} is larger than {MAX_MANIFEST_BYTES} bytes: not a manifest")
+    try:
+        manifest = msgspec.json.decode(path.read_bytes(), type=SpeechManifest)
+    except msgspec.MsgspecError as error:
+        raise PackageError(f"{path} does not validate: {error}; fetch the package again") from error
+    if manifest.units != UNITS:
+        raise PackageError(f"{path}: its units are not this software's: update the software or the package")
+    here = (SAMPLE_RATE_HZ, BANDS, WINDOW, HOP)
+    features = manifest.features
+    if (features.sample_rate_hz, features.bands, features.window, features.hop) != here:
+        raise PackageError(f"{path}: its features are not this software's: update the software or the package")
+    if [entry.path for entry in manifest.files].count(MODEL_FILE) != 1:
+        raise PackageError(f"{path} does not list {MODEL_FILE} once: fetch the package again")
+    for entry in manifest.files:
+        _verify(folder, entry)
+    return SpeechPackage(folder, manifest)
+
+
+def _verify(folder: Path, entry: FileEntry) -> None:
+    file = folder / entry.path
+    if ".." in entry.path.split("/") or not file.is_file():
+        raise PackageError(f"{file} is listed in {MANIFEST_FILE} but not there: fetch the package again")
+    if file.stat().st_size != entry.size or entry.size > MAX_MODEL_BYTES:
+        raise PackageError(f"{file} has not the size {MANIFEST_FILE} says, or too much: fetch the package again")
+    with file.open("rb") as stream:
+        if hashlib.file_digest(stream, "sha256").hexdigest() != entry.sha256:
+            raise PackageError(f"{file} differs from its hash in {MANIFEST_FILE}: fetch the package again")

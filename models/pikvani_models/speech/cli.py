@@ -1,0 +1,116 @@
+"""The commands of the speech pipeline: words to clips, clips to weights, weights to a package, a package to figures."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import click
+
+from pikvani_contract.model.manifest import PackageError
+from pikvani_contract.speech.phones import Language, UnspeakableError, phrase_pronunciations
+
+LANGUAGES: tuple[Language, ...] = ("hi", "mr")
+
+
+def own_words(terms: Path, more: Path | None) -> dict[Language, list[str]]:
+    """The product's own words: of a table with columns `hi` and `mr` (ways parted by |), and of a word list of numbers."""
+    found: dict[Language, list[str]] = {language: [] for language in LANGUAGES}
+    for path in (terms, more):
+        if path is None:
+            continue
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                for language in LANGUAGES:
+                    found[language] += [word for way in row[language].split("|") for word in way.split()]
+    return {language: sorted(filter(_speakable(language), set(words))) for language, words in found.items()}
+
+
+@click.command("synthesise-speech")
+@click.option("--engine", type=click.Choice(["kokoro", "espeak", "festival"]), required=True)
+@click.option("--terms", type=click.Path(path_type=Path, exists=True), required=True, help="CSV with columns hi, mr.")
+@click.option("--numbers", type=click.Path(path_type=Path, exists=True), help="Another such CSV.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the shards.")
+@click.option("--clips", type=int, default=6_000, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+def synthesise(engine: str, terms: Path, numbers: Path | None, out: Path, clips: int, seed: int) -> None:
+    """Have a voice say training words; a second run goes on."""
+    from pikvani_models.speech.corpus import synthesise as run
+
+    run(engine, own_words(terms, numbers), clips, out, seed)
+
+
+@click.command("train-speech")
+@click.option("--corpus", type=click.Path(path_type=Path, exists=True), required=True, help="Folder of shards.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoints and weights.")
+@click.option("--minutes", type=float, default=60.0, show_default=True, help="Time to train; resumable.")
+@click.option("--start", type=click.Path(path_type=Path, exists=True), help="Weights to go on from.")
+@click.option("--rate", type=float, default=1.5e-3, show_default=True, help="Peak learning rate.")
+@click.option("--real", type=click.Path(path_type=Path, exists=True), help="Folder of real clips with text.json.")
+@click.option("--threads", type=int, default=2, show_default=True)
+def train(
+    corpus: Path, out: Path, minutes: float, start: Path | None, rate: float, real: Path | None, threads: int
+) -> None:
+    """Train the recogniser on shards, and on real clips whose licence allows it."""
+    try:
+        import torch
+
+        from pikvani_models.speech.training import SHARES, SpeechStream, read_real, read_shards
+        from pikvani_models.speech.training import train as run
+    except ImportError as error:
+        raise click.ClickException(f"{error.name} is not installed: see models/README.md") from error
+    torch.set_num_threads(threads)
+    torch.manual_seed(1)
+    said = read_shards(corpus) + (read_real(real) if real else [])
+    if not said:
+        raise click.ClickException(f"{corpus} holds no finished shard: run synthesise-speech first")
+    click.echo(str(run(SpeechStream(said, SHARES, 32, 1), out, minutes * 60, start, rate)))
+
+
+@click.command("package-speech")
+@click.option("--weights", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--corpus", type=click.Path(path_type=Path, exists=True), required=True, help="Shards for INT8 ranges.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Package folder to write.")
+@click.option("--version", required=True, help="Version of the package, such as 1.0.0.")
+def package(weights: Path, corpus: Path, out: Path, version: str) -> None:
+    """Export weights to INT8, fit the rejection, and write a package."""
+    try:
+        from pikvani_models.speech.packaging import build
+    except ImportError as error:
+        raise click.ClickException(f"{error.name} is not installed: see models/README.md") from error
+    build(weights, corpus, out, version)
+    click.echo(str(out))
+
+
+@click.command("evaluate-speech")
+@click.option("--folder", type=click.Path(path_type=Path, exists=True), required=True, help="DIR/NAME/*.flac or *.wav.")
+@click.option("--words", type=click.Path(path_type=Path, exists=True), required=True, help="CSV: name,word.")
+@click.option("--lang", type=click.Choice(list(LANGUAGES)), required=True)
+@click.option("--package", "folder_of_package", type=click.Path(path_type=Path), default=Path("models/packages/speech"))
+@click.option("--json", "as_json", is_flag=True)
+def evaluate(folder: Path, words: Path, lang: Language, folder_of_package: Path, as_json: bool) -> None:
+    """Closed-set accuracy: which of the list's words was said. Sub-folders are named in the word list."""
+    from pikvani_models.speech.scoring import closed_set, package_invoke
+
+    with words.open(encoding="utf-8", newline="") as file:
+        names = {row["name"]: row["word"] for row in csv.DictReader(file)}
+    clips = [(p, names[p.parent.name]) for p in sorted(folder.glob("*/*")) if p.parent.name in names]
+    if not clips:
+        raise click.ClickException(f"{folder} holds no clip in a sub-folder that {words} names")
+    try:
+        share, wrong = closed_set(package_invoke(folder_of_package), clips, lang)
+    except (PackageError, UnspeakableError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    result = {"clips": len(clips), "words": len(set(names.values())), "right": round(share, 4), "wrong": wrong}
+    click.echo(json.dumps(result, ensure_ascii=False) if as_json else f"{share:.1%} of {len(clips)} clips")
+
+
+def _speakable(language: Language):  # type: ignore[no-untyped-def]
+    def check(word: str) -> bool:
+        try:
+            return bool(phrase_pronunciations(word, language))
+        except UnspeakableError:
+            return False
+
+    return check

@@ -1,0 +1,127 @@
+"""Weights to a speech package: INT8 file, a rejection fitted on synthetic speech, figures, a manifest that says it all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pikvani_contract.model.manifest import MANIFEST_FILE, FileEntry
+from pikvani_contract.speech.features import BANDS, HOP, SAMPLE_RATE_HZ, WINDOW, log_mel
+from pikvani_contract.speech.package import (
+    MODEL_FILE,
+    Corpus,
+    FeatureSpec,
+    Rejection,
+    SpeechManifest,
+    load_speech_package,
+)
+from pikvani_contract.speech.phones import UNITS
+from pikvani_models.speech.export import export
+from pikvani_models.speech.hardship import harden, noise
+from pikvani_models.speech.network import SpeechNet
+from pikvani_models.speech.scoring import LogProbs, likelihoods, package_invoke
+from pikvani_models.speech.training import Said, read_shards
+
+_LICENCES = {
+    "kokoro": "Apache-2.0 (Kokoro-82M)",
+    "espeak": "speech made with espeak-ng (GPL program, output not covered)",
+    "festival": "speech made with Festival and festvox NSK voices (GPL programs, output not covered)",
+    "real": "MIT (PaadasML)",
+}
+_RANGE_CLIPS = 240
+_FIT_CLIPS = 400
+ACCEPT_SHARE = 0.95
+"""Share of right phrases that shall be accepted, of hardened synthetic clips."""
+
+
+def build(weights: Path, corpus: Path, out: Path, version: str, real_clips: int = 0) -> None:
+    """Write the package folder `out`.
+
+    Args:
+        weights: of a `SpeechNet`.
+        corpus: shards, for INT8 ranges and for fitting the rejection.
+        out: made when missing.
+        version: such as 1.0.0.
+        real_clips: real clips the weights were trained on, for the manifest.
+    """
+    net = SpeechNet()
+    net.load_state_dict(torch.load(weights, map_location="cpu"))
+    net.eval()
+    said = read_shards(corpus)
+    rng = np.random.default_rng(7)
+    chosen = [said[i] for i in rng.choice(len(said), min(len(said), _RANGE_CLIPS + _FIT_CLIPS), replace=False)]
+    heard = _hardened(chosen, rng)
+    out.mkdir(parents=True, exist_ok=True)
+    done = export(net, heard[:_RANGE_CLIPS], out / MODEL_FILE)
+    counts = Counter(one.kind for one in said) + Counter({"real": real_clips})
+    manifest = SpeechManifest(
+        schema=1,
+        name="speech",
+        version=version,
+        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        languages=("hi", "mr"),
+        units=UNITS,
+        features=FeatureSpec(SAMPLE_RATE_HZ, BANDS, WINDOW, HOP, 2),
+        rejection=Rejection(1.0, 0.0, 0.5),
+        files=(_entry(out / MODEL_FILE),),
+        corpora=tuple(Corpus(kind, clips, _LICENCES[kind]) for kind, clips in sorted(counts.items()) if clips),
+        quantisation=f"{done.method}; same best unit as FP32 in {done.agreement:.1%} of frames",
+    )
+    _write(out, manifest)
+    invoke = package_invoke(out)
+    rejection = fit_rejection([invoke(x) for x in heard[_RANGE_CLIPS:]], chosen[_RANGE_CLIPS:], rng)
+    _write(out, msgspec.structs.replace(manifest, rejection=rejection))
+    load_speech_package(out)
+
+
+def score_per_frame(log_probs: LogProbs, units: Sequence[int]) -> float:
+    """Log likelihood of units a frame, less that of the best free sequence; 0 at best."""
+    names = [UNITS[u] for u in units]
+    return float((likelihoods(log_probs, [names])[0] - log_probs.max(axis=1).sum()) / len(log_probs))
+
+
+def fit_rejection(outputs: Sequence[LogProbs], said: Sequence[Said], rng: np.random.Generator) -> Rejection:
+    """A logistic from score to the probability that the phrase was said, right against wrong phrases of like length.
+
+    Returns:
+        With `accept` set so that `ACCEPT_SHARE` of the right ones are accepted.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    right = np.array([score_per_frame(p, s.units) for p, s in zip(outputs, said, strict=True)])
+    wrong = []
+    for probs, one in zip(outputs, said, strict=True):
+        others = [o for o in said if o.units != one.units and abs(len(o.units) - len(one.units)) <= 2]
+        tried = [others[int(rng.integers(len(others)))] for _ in range(8)] if others else []
+        wrong += [max(score_per_frame(probs, o.units) for o in tried)] if tried else []
+    x = np.concatenate([right, wrong])[:, None]
+    y = np.concatenate([np.ones(len(right)), np.zeros(len(wrong))])
+    model = LogisticRegression(C=100.0).fit(x, y)
+    scale, offset = float(model.coef_[0, 0]), float(model.intercept_[0])
+    least = float(np.quantile(right, 1 - ACCEPT_SHARE))
+    return Rejection(scale, offset, round(1 / (1 + float(np.exp(-(scale * least + offset)))), 4))
+
+
+def _hardened(said: Sequence[Said], rng: np.random.Generator) -> list[NDArray[np.float32]]:
+    clips = [one.samples.astype(np.float32) / 32_768 for one in said]
+    backgrounds = [noise(48_000, clips[:40], rng) for _ in range(40)]
+    return [log_mel(harden(clip, backgrounds, -(-(len(clip) + 8_000) // 1_600) * 1_600, rng)) for clip in clips]
+
+
+def _entry(path: Path) -> FileEntry:
+    with path.open("rb") as file:
+        return FileEntry(path.name, hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)
+
+
+def _write(out: Path, manifest: SpeechManifest) -> None:
+    text = json.dumps(msgspec.to_builtins(manifest), ensure_ascii=False, indent=1)
+    (out / MANIFEST_FILE).write_text(text + "\n", "utf-8")
