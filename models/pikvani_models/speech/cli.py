@@ -15,7 +15,7 @@ LANGUAGES: tuple[Language, ...] = ("hi", "mr")
 
 
 def own_words(terms: Path, more: Path | None) -> dict[Language, list[str]]:
-    """The product's own words: of a table with columns `hi` and `mr` (ways parted by |), and of a word list of numbers."""
+    """The product's own words, of tables with columns `hi` and `mr` (ways parted by |)."""
     found: dict[Language, list[str]] = {language: [] for language in LANGUAGES}
     for path in (terms, more):
         if path is None:

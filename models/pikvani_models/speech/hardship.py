@@ -33,6 +33,9 @@ def harden(clip: Clip, backgrounds: Sequence[Clip], length: int, rng: np.random.
     start = int(rng.integers(0, room + 1))
     whole = np.zeros(length, np.float32)
     whole[start : start + len(out)] = out
+    if rng.random() < 0.3:  # a quiet room and a good microphone: without them the units are learnt slowly
+        hiss = rng.standard_normal(length).astype(np.float32) * 10 ** float(rng.uniform(-3.0, -1.7))
+        return coloured(whole + hiss, rng)
     if rng.random() < 0.55:
         whole = in_room(whole, rng)
     if rng.random() < 0.9:

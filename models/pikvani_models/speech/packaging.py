@@ -1,4 +1,4 @@
-"""Weights to a speech package: INT8 file, a rejection fitted on synthetic speech, figures, a manifest that says it all."""
+"""Weights to a speech package: INT8 file, a rejection fitted on synthetic speech, and a manifest that says it all."""
 
 from __future__ import annotations
 
