@@ -1,7 +1,7 @@
 """The responsibility audit of a package: who gets answers, who gets right ones, and what the model looks at.
 
-Groups are crops, sources, photo kinds and light. The 4/5 rule flags a group whose rate is below four fifths of the
-best group's (US EEOC Uniform Guidelines 1978). It measures; whether a package may ship is `validation.py`'s.
+Groups are crops, sources, photo kinds, light and distance. The 4/5 rule flags a group whose rate is below four fifths
+of the best group's (US EEOC Uniform Guidelines 1978). It measures; whether a package may ship is `validation.py`'s.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from pikvani_models.records import Record
 from pikvani_models.registry import BY_NAME, NONE
 
 FOUR_FIFTHS = 0.8
+NEAR_SHARE = 0.2
+"""A photograph counts as near when the class map is above half its height on at least this share of the view."""
 LIGHT = ((0.33, "dark"), (0.55, "middling"), (1.01, "bright"))
 
 
@@ -36,6 +38,7 @@ class Row:
     source: str
     kind: str
     light: str
+    distance: str
     answered: bool
     right: bool
     leaf_mass: float | None
@@ -74,21 +77,28 @@ def _observe(manifest: Manifest, rgb: NDArray[np.uint8], record: Record, invoke:
     again = decide(manifest, [look(manifest, mirrored, invoke, crop)], crop)
     names = said.probabilities
     near = 0.5 * sum(abs(names[n] - again.probabilities[n]) for n in names)
+    heat = evidence.maps[:, :, manifest.labels.index(said.label)]
     mass = None
     if BY_NAME[record.source].kind == "laboratory" and is_cutout(mask := leaf_mask(rgb)):
         left, top, side = square(rgb, manifest.input.views[0])
-        mass = mass_inside(
-            evidence.maps[:, :, manifest.labels.index(said.label)], mask[top : top + side, left : left + side]
-        )
+        mass = mass_inside(heat, mask[top : top + side, left : left + side])
     source = BY_NAME[record.source]
     right = matches(record, said.label)
-    return Row(crop, record.source, source.kind, light_of(rgb), said.decision == "answer", right, mass, near)
+    return Row(
+        crop, record.source, source.kind, light_of(rgb), distance_of(heat), said.decision == "answer", right, mass, near
+    )
 
 
 def light_of(rgb: NDArray[np.uint8]) -> str:
     """Dark, middling or bright, by mean luma."""
     luma = float(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).mean()) / 255.0
     return next(name for bound, name in LIGHT if luma < bound)
+
+
+def distance_of(heat: NDArray[np.float32]) -> str:
+    """Near or far, by how much of the view the class map fills: no photograph says how far the camera was."""
+    height = heat - heat.min()
+    return "near" if float((height > height.max() / 2).mean()) >= NEAR_SHARE else "far"
 
 
 def mass_inside(heat: NDArray[np.float32], mask: NDArray[np.uint8]) -> float:
@@ -106,6 +116,7 @@ def rates(rows: Sequence[Row]) -> list[GroupRates]:
         "source": lambda r: r.source,
         "kind": lambda r: r.kind,
         "light": lambda r: r.light,
+        "distance": lambda r: r.distance,
     }
     out: list[GroupRates] = []
     for by, key in keys.items():

@@ -68,7 +68,10 @@ def train(
 @click.option("--size", type=int, default=192, show_default=True, help="Side of the model's input, pixels.")
 @click.option("--version", required=True, help="Version of the package, such as 1.0.0.")
 @click.option("--fitted-from", type=click.Path(path_type=Path, exists=True), help="Manifest to take fitted parts from.")
-def package(weights: Path, out: Path, size: int, version: str, fitted_from: Path | None) -> None:
+@click.option("--redistributable-only", is_flag=True, help="Fit and measure on sources with a known free licence only.")
+def package(
+    weights: Path, out: Path, size: int, version: str, fitted_from: Path | None, redistributable_only: bool
+) -> None:
     """Export weights to INT8, fit confidence and thresholds, measure, and write a package."""
     try:
         from pikvani_models.packaging import BuildSpec, build
@@ -76,7 +79,7 @@ def package(weights: Path, out: Path, size: int, version: str, fitted_from: Path
         raise click.ClickException(_missing(error)) from error
     created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     try:
-        build(BuildSpec(weights, size, version, created, fitted_from), out)
+        build(BuildSpec(weights, size, version, created, fitted_from, redistributable_only), out)
     except (DataError, PackageError) as error:
         raise click.ClickException(str(error)) from error
     except ImportError as error:
@@ -177,6 +180,41 @@ def audit(package_folder: Path, limit: int, as_json: bool) -> None:
             f"{g.by:7} {g.group:24} {g.count:5}  {g.selection_rate:7.3f} {g.true_positive_rate:6.3f} "
             f"{g.predictive_value:10.3f}      {mark}"
         )
+
+
+@main.command()
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the pictures.")
+@click.option("--crop", help="The crop, if it is known.")
+@click.option("--evaluations", type=click.IntRange(50, 20_000), default=400, show_default=True, help="Looks a photo.")
+@click.option(
+    "--package",
+    "package_folder",
+    type=click.Path(path_type=Path),
+    default=Path("models/packages/leaf"),
+    show_default=True,
+)
+def explain(photos: tuple[Path, ...], out: Path, crop: str | None, evaluations: int, package_folder: Path) -> None:
+    """Why the model said it: SHAP values beside the class map, a picture and a JSON line a photograph."""
+    from dataclasses import asdict
+
+    from pikvani_models.explain import explain as why
+    from pikvani_models.runners import onnx_invoke
+
+    try:
+        import shap  # noqa: F401
+    except ImportError as error:
+        raise click.ClickException("shap is not installed: pip install 'pikvani[explain]'") from error
+    try:
+        bundle = load_package(package_folder)
+        if crop is not None and crop not in bundle.manifest.crops:
+            raise click.ClickException(f"crop {crop!r} is unknown: one of {', '.join(bundle.manifest.crops)}")
+        invoke = onnx_invoke(bundle.model_path("onnx"), bundle.manifest.binding("onnx"))
+        for photo in photos:
+            found = why(bundle.manifest, invoke, photo, crop, out, evaluations)
+            click.echo(json.dumps(asdict(found), ensure_ascii=False))
+    except (DataError, PackageError, OSError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _missing(error: ImportError) -> str:

@@ -52,7 +52,7 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     """Build a package in `folder` (its files are replaced) and return its manifest."""
     folder.mkdir(parents=True, exist_ok=True)
     root = data_root()
-    records = scan(root)
+    records = [r for r in scan(root) if BY_NAME[r.source].redistributable or not spec.redistributable_only]
     net = LeafNet(len(LABELS))
     net.load_state_dict(torch.load(spec.weights, map_location="cpu"))
     net.eval()
@@ -105,7 +105,8 @@ def say(stage: str) -> None:
 def _neutral(spec: BuildSpec) -> m.Manifest:
     named = len(LABELS) - 1
     half = m.Linear((1.0, 0.0, 0.0), 0.0)
-    data = tuple(m.DataSource(s.name, s.crop, s.kind, s.licence, 0, s.redistributable) for s in BY_NAME.values())
+    sources = [s for s in BY_NAME.values() if s.redistributable or not spec.redistributable_only]
+    data = tuple(m.DataSource(s.name, s.crop, s.kind, s.licence, 0, s.redistributable) for s in sources)
     zeros = (0.0,) * EMBEDDING
     return m.Manifest(
         schema=m.SCHEMA,

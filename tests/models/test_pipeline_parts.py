@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pikvani_models import augment
-from pikvani_models.audit import Row, mass_inside, rates
+from pikvani_models.audit import Row, distance_of, mass_inside, rates
 from pikvani_models.cutout import is_cutout, leaf_mask
+from pikvani_models.explain import rank_agreement
 from pikvani_models.fitting import lowest_threshold
 from pikvani_models.golden import drawn_leaf
 from pikvani_models.measuring import calibration_error, macro_f1
@@ -80,7 +81,7 @@ def test_macro_f1_counts_every_label_alike() -> None:
 
 def test_a_group_below_four_fifths_of_the_best_is_flagged() -> None:
     def row(crop: str, right: bool) -> Row:
-        return Row(crop, "s", "field", "bright", True, right, None, 0.0)
+        return Row(crop, "s", "field", "bright", "near", True, right, None, 0.0)
 
     rows = [row("cotton", True)] * 10 + [row("maize", True)] * 7 + [row("maize", False)] * 3
     flagged = {(g.by, g.group) for g in rates(rows) if g.flagged}
@@ -99,3 +100,18 @@ def test_the_lowest_threshold_keeps_the_risk() -> None:
     pairs = [(0.9, True)] * 30 + [(0.6, True)] * 10 + [(0.3, False)] * 20
     assert lowest_threshold(pairs, risk=0.1) == pytest.approx(0.3, abs=0.31)
     assert lowest_threshold([(0.9, False)] * 30) == 1.0
+
+
+def test_given_a_class_map_then_a_small_peak_is_far_and_a_broad_one_near() -> None:
+    peak, broad = np.zeros((6, 6), np.float32), np.zeros((6, 6), np.float32)
+    peak[2, 2] = 5
+    broad[1:5, 1:5] = 5
+    assert (distance_of(peak), distance_of(broad)) == ("far", "near")
+
+
+def test_given_two_maps_then_their_agreement_is_a_rank_correlation() -> None:
+    rng = np.random.default_rng(1)
+    heat = rng.random((6, 6)).astype(np.float32)
+    assert rank_agreement(np.kron(heat, np.ones((8, 8))), heat**3) == pytest.approx(1.0)
+    assert rank_agreement(-heat, heat) == pytest.approx(-1.0)
+    assert rank_agreement(np.ones((6, 6)), heat) == 0.0
