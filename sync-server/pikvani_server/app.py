@@ -21,9 +21,11 @@ from waitress.server import create_server
 
 from pikvani_contract.centre_keys import generate, read_secrets
 from pikvani_server.admin import create_app
+from pikvani_server.background import Background, WorkSettings
 from pikvani_server.broker.embedded import WARNING, EmbeddedBroker
 from pikvani_server.config import Config
 from pikvani_server.errors import BrokerError, ServerError, StoreAwayError
+from pikvani_server.fleet.collector import FleetCollector
 from pikvani_server.fleet.listener import StatusListener
 from pikvani_server.ingest.bundles import Authority, import_bundles
 from pikvani_server.ingest.metrics import IngestMetrics
@@ -96,6 +98,7 @@ def run_centre(config: Config, say: Callable[[str], None]) -> None:
         registry = CollectorRegistry()
         worker = IngestWorker(store, address, ingest_settings(config), 0, IngestMetrics(registry))
         listener = StatusListener(store, address, config.ingest.name)
+        FleetCollector(store, registry)
         pages = create_app(
             store,
             registry,
@@ -112,7 +115,10 @@ def run_centre(config: Config, say: Callable[[str], None]) -> None:
             ) from error
         closing.callback(web.close)
         threading.Thread(target=web.run, name="web", daemon=True).start()
-        threads = [_start(part, closing) for part in (worker, listener)]
+        parts: list[IngestWorker | StatusListener | Background] = [worker, listener]
+        if config.learning.work:
+            parts.append(Background(store, work_settings(config)))
+        threads = [_start(part, closing) for part in parts]
         _wait_ready([worker.link.ready, listener.link.ready], stopping)
         if not stopping.is_set():
             ready = {
@@ -129,13 +135,40 @@ def run_centre(config: Config, say: Callable[[str], None]) -> None:
                 _keep_house(store, config)
 
 
-def _start(part: IngestWorker | StatusListener, closing: ExitStack) -> threading.Thread:
+def _start(part: IngestWorker | StatusListener | Background, closing: ExitStack) -> threading.Thread:
     """Run a part in a thread of its own; it is stopped and waited for when `closing` unwinds."""
     thread = threading.Thread(target=part.run, name=type(part).__name__)
     thread.start()
     closing.callback(thread.join)
     closing.callback(part.stop)
     return thread
+
+
+def work_settings(config: Config) -> WorkSettings:
+    """The part of a configuration the standing work needs."""
+    learning = config.learning
+    intervals = {"review": learning.review_interval_s, "drift": learning.drift_interval_s}
+    return WorkSettings(
+        intervals | {"propose": learning.propose_interval_s, "house": int(_HOUR_S)},
+        learning.pipeline,
+        config.candidates_dir,
+        config.database.dead_letter_days,
+    )
+
+
+def run_work(config: Config, say: Callable[[str], None]) -> None:
+    """The standing work alone, until SIGTERM or SIGINT."""
+    stopping = stop_on_signal()
+    store = migrated_store(config, stopping)
+    background = Background(store, work_settings(config))
+    thread = threading.Thread(target=background.run, name="work")
+    thread.start()
+    say(f"ready {json.dumps({'work': os.getpid()})}")
+    while not stopping.wait(0.5) and thread.is_alive():
+        pass
+    background.stop()
+    thread.join()
+    store.close()
 
 
 def run_broker(data_dir: Path, port: int, say: Callable[[str], None]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from pikvani_server.config import Config, load_config
 from pikvani_server.config_docs import describe_config
 from pikvani_server.drift.cli import drift
 from pikvani_server.errors import ConfigError, ServerError
+from pikvani_server.learning_commands import COMMANDS, drift_run
+from pikvani_server.logs import set_up
 from pikvani_server.repository.commands import keys, repository
 
 _CONFIG = click.option(
@@ -31,17 +32,16 @@ _DATA_DIR = click.option("--data-dir", help="Where the SQLite file and the embed
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-v", "--verbose", is_flag=True, help="Say more on standard error.")
-def cli(verbose: bool) -> None:
+@click.option("--log-json", is_flag=True, help="Log one JSON object a line.")
+def cli(verbose: bool, log_json: bool) -> None:
     """The centre: takes in what devices saw, answers with receipts, shows it to people."""
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    # Alembic announces every start; that is noise unless asked for.
-    logging.getLogger("alembic").setLevel(logging.INFO if verbose else logging.WARNING)
+    set_up(verbose, log_json)
 
 
+drift.add_command(drift_run)
 cli.add_command(drift)
+for _command in COMMANDS:
+    cli.add_command(_command)
 cli.add_command(keys)
 cli.add_command(repository)
 
@@ -81,6 +81,15 @@ def run(
 def ingest(config_path: Path | None, db: str | None, broker: str | None, data_dir: str | None, workers: int) -> None:
     """Run more ingest workers on the shared subscription."""
     app.run_ingest(_configured(config_path, db, broker, data_dir), workers, _say)
+
+
+@cli.command()
+@_CONFIG
+@_DB
+@_DATA_DIR
+def work(config_path: Path | None, db: str | None, data_dir: str | None) -> None:
+    """Do the standing work: drift, review, proposals. Any number of these may run; one of them leads."""
+    app.run_work(_configured(config_path, db, None, data_dir), _say)
 
 
 @cli.command("broker")

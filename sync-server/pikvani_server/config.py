@@ -77,6 +77,23 @@ class WebConfig(msgspec.Struct, frozen=True):
     """How often a page loads itself anew, in seconds."""
 
 
+class LearningConfig(msgspec.Struct, frozen=True):
+    """Drift, review and training anew."""
+
+    work: bool = True
+    """Whether `run` does the standing work too; turn it off where `pikvani-server work` runs."""
+    drift_interval_s: NotNegative = 3_600
+    """Seconds between two passes over new sketches; 0 for none."""
+    review_interval_s: NotNegative = 300
+    """Seconds between two looks for cases to review; 0 for none."""
+    propose_interval_s: NotNegative = 86_400
+    """Seconds between two questions whether training pays; 0 for none."""
+    pipeline: tuple[str, ...] = ()
+    """Command that makes a candidate package; `{labels}` and `{out}` in its words become folders. Empty for none."""
+    candidates_dir: str = ""
+    """Where candidates are kept; empty for candidates in the data directory."""
+
+
 class Config(msgspec.Struct, frozen=True):
     """Everything that can be set."""
 
@@ -86,6 +103,12 @@ class Config(msgspec.Struct, frozen=True):
     broker: BrokerConfig = BrokerConfig()
     ingest: IngestConfig = IngestConfig()
     web: WebConfig = WebConfig()
+    learning: LearningConfig = LearningConfig()
+
+    @property
+    def candidates_dir(self) -> Path:
+        """Where candidate packages are kept."""
+        return Path(self.learning.candidates_dir or Path(self.data_dir) / "candidates")
 
     @property
     def database_url(self) -> str:

@@ -47,13 +47,18 @@ class Accuracy:
     high: float
 
 
-def labelled(store: Store, model: str | None = None, since: datetime | None = None) -> list[dict[str, Any]]:
+def labelled(
+    store: Store, model: str | None = None, since: datetime | None = None, labelled_after: datetime | None = None
+) -> list[dict[str, Any]]:
     """Cases whose label is agreed or settled and names something; `right`: whether the model's best guess was it."""
     query = sa.select(review_items).where(
         review_items.c.state.in_(_DONE), review_items.c.outcome != "", review_items.c.outcome != UNUSABLE
     )
     query = query.where(review_items.c.model == model) if model else query
     query = query.where(review_items.c.happened_at >= since) if since else query
+    if labelled_after:
+        same = (review_labels.c[name] == review_items.c[name] for name in ("device_id", "outbox", "seq"))
+        query = query.where(sa.exists().where(*same, review_labels.c.labelled_at > labelled_after))
     found = store.read("reading labelled cases", query.order_by(review_items.c.happened_at))
     return [row | {"right": row["condition"] == row["outcome"]} for row in found]
 
