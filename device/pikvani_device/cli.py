@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 import msgspec
@@ -18,7 +18,7 @@ import msgspec
 from pikvani_contract.errors import ContractError
 from pikvani_device import __version__
 from pikvani_device.config import Config, as_toml, load_config, reference
-from pikvani_device.errors import DeviceError, PhotoError
+from pikvani_device.errors import DeviceError, PhotoError, SpeechError
 
 if TYPE_CHECKING:
     from pikvani_device.app import Device
@@ -142,6 +142,62 @@ def case_text(photo: str, diagnosis: Diagnosis, locale: str) -> str:
         f"{diagnosis.latency_ms:.0f} ms, {diagnosis.model} on {diagnosis.runtime}\n"
         f"  {referral(diagnosis.decision, locale)}"
     )
+
+
+@cli.command()
+@click.option("--lang", "language", required=True, type=click.Choice(["hi", "mr"]), help="Hindi or Marathi.")
+@click.option("--phrases", type=click.Path(path_type=Path), help="One Devanagari phrase a line; else the full grammar.")
+@click.option("--jsonl", is_flag=True, help="One JSON line a clip.")
+@click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.pass_obj
+def listen(
+    config_path: Path | None, language: Literal["hi", "mr"], phrases: Path | None, jsonl: bool, clips: tuple[Path, ...]
+) -> None:
+    """Understand voice notes: the best phrase of a list, or the words of a sentence."""
+    from pikvani_device.voice.vocabulary import phrases_of_file
+
+    device = _device(load_config(config_path))
+    try:
+        wanted = phrases_of_file(phrases, language) if phrases else None
+        ear, bad = device.voice.ear(language, wanted), 0
+        for clip in clips:
+            try:
+                samples = device.voice.decoder.decode(_read_clip(clip), str(clip))
+            except SpeechError as error:
+                bad += 1
+                if jsonl:
+                    _say(_json({"clip": str(clip), "decision": "reject", "phrase": "", "error": str(error)}))
+                else:
+                    print(f"pikvani-device: {error}", file=sys.stderr)
+                continue
+            heard = ear.listen(samples)
+            said = heard.understood
+            line = {
+                "clip": str(clip),
+                "decision": said.decision,
+                "phrase": said.phrase,
+                "confidence": round(said.confidence, 4),
+                "slots": said.slots,
+                "audio_s": round(heard.sound.seconds, 3),
+                "latency_ms": round(heard.latency_ms, 2),
+            }
+            if jsonl:
+                _say(_json(line | ({"sound": heard.sound.trouble} if heard.sound.trouble else {})))
+            else:
+                slots = ", ".join(f"{slot}={value}" for slot, value in said.slots.items())
+                _say(f"{clip}: {said.decision} {said.phrase} ({said.confidence:.0%}) {slots}".rstrip())
+    finally:
+        device.close()
+    if bad and not jsonl:
+        sys.exit(2)
+
+
+def _read_clip(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_READ_LIMIT_BYTES)
+    except OSError as error:
+        raise SpeechError(f"{path}: cannot be read ({error.strerror}); name a recording that is there") from None
 
 
 @cli.command()

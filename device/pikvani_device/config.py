@@ -93,6 +93,16 @@ class CameraSection(Section, frozen=True):
     seed: Annotated[int, Meta(ge=0)] = 1
 
 
+class VoiceSection(Section, frozen=True):
+    """What listens to farmers.
+
+    Attributes:
+        dir: directory of the speech package; empty for the one that ships with the software.
+    """
+
+    dir: str = ""
+
+
 class WebSection(Section, frozen=True):
     """The device's pages.
 
@@ -162,6 +172,7 @@ class Config(Section, frozen=True):
     model: ModelSection = ModelSection()
     runtime: RuntimeSection = RuntimeSection()
     camera: CameraSection = CameraSection()
+    voice: VoiceSection = VoiceSection()
     web: WebSection = WebSection()
     sync: SyncSection = SyncSection()
     store: StoreSection = StoreSection()

@@ -34,5 +34,9 @@ class RuntimeAdapterError(DeviceError):
     """A model runtime cannot be loaded, or failed while it ran."""
 
 
+class SpeechError(DeviceError):
+    """A clip, a phrase list or the recogniser cannot be used."""
+
+
 class StoreError(DeviceError):
     """The case store cannot keep what it was given: disk full, damaged, or from a newer version."""

@@ -59,6 +59,27 @@ class Runtime(Protocol):
         ...
 
 
+class AcousticModel(Protocol):
+    """Hears units of speech."""
+
+    name: str
+    """`name@version` of the speech package."""
+
+    def log_probs(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How likely each unit is in each frame.
+
+        Args:
+            samples: `[n]`, mono, 16 kHz, -1 to 1.
+
+        Returns:
+            `[frames, units]`, natural logarithms; unit 0 is the CTC blank.
+
+        Raises:
+            RuntimeAdapterError: the model failed.
+        """
+        ...
+
+
 MessageHandler = Callable[[str, bytes], None]
 """Called with topic and payload of every message that arrives, from the adapter's own thread."""
 

@@ -32,6 +32,7 @@ from pikvani_device.ports import Camera
 
 if TYPE_CHECKING:
     from pikvani_device.adapters.clock_linux import LinuxClock
+    from pikvani_device.app.voice import VoiceRoom
     from pikvani_device.store import Store, StoredCase
     from pikvani_device.store.rescue import Rescued
     from pikvani_device.sync.publisher import Publisher
@@ -67,6 +68,13 @@ class Device:
         """The kiosk's camera."""
         with self._build_lock:
             return build_camera(self.config)
+
+    @cached_property
+    def voice(self) -> VoiceRoom:
+        """What listens."""
+        from pikvani_device.app.voice import VoiceRoom
+
+        return VoiceRoom(self.config.voice.dir)
 
     @property
     def data_dir(self) -> Path:
@@ -241,7 +249,7 @@ class Device:
     def close(self) -> None:
         """Let everything go that was built. May be called twice."""
         built = self.__dict__
-        for part in ("camera", "store"):
+        for part in ("camera", "voice", "store"):
             if part in built:
                 built.pop(part).close()
         if "pipeline" in built:

@@ -27,7 +27,7 @@ from pikvani_contract.speech.package import (
 from pikvani_contract.speech.phones import UNITS
 from pikvani_models.speech.export import export
 from pikvani_models.speech.hardship import harden, noise
-from pikvani_models.speech.network import SpeechNet
+from pikvani_models.speech.network import STRIDE, SpeechNet
 from pikvani_models.speech.scoring import LogProbs, likelihoods, package_invoke
 from pikvani_models.speech.training import Said, read_shards
 
@@ -70,7 +70,7 @@ def build(weights: Path, corpus: Path, out: Path, version: str, real_clips: int 
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         languages=("hi", "mr"),
         units=UNITS,
-        features=FeatureSpec(SAMPLE_RATE_HZ, BANDS, WINDOW, HOP, 2),
+        features=FeatureSpec(SAMPLE_RATE_HZ, BANDS, WINDOW, HOP, STRIDE),
         rejection=Rejection(1.0, 0.0, 0.5),
         files=(_entry(out / MODEL_FILE),),
         corpora=tuple(Corpus(kind, clips, _LICENCES[kind]) for kind, clips in sorted(counts.items()) if clips),

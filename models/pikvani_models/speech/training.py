@@ -94,7 +94,7 @@ class SpeechStream(IterableDataset):  # type: ignore[type-arg]
     def _one(self, rng: np.random.Generator) -> Said:
         group = self.groups[self.kinds[int(rng.choice(len(self.kinds), p=self.odds))]]
         one = self.said[group[int(rng.integers(len(group)))]]
-        if len(one.samples) < 14_000 and rng.random() < 0.3:
+        if len(one.samples) < 12_000 and rng.random() < 0.08:
             two = self.said[group[int(rng.integers(len(group)))]]
             gap = np.zeros(int(rng.integers(800, 6_000)), np.int16)
             return Said(np.concatenate([one.samples, gap, two.samples]), one.units + two.units, one.kind)
@@ -103,7 +103,7 @@ class SpeechStream(IterableDataset):  # type: ignore[type-arg]
     def _batch(
         self, chosen: Sequence[Said], backgrounds: Sequence[NDArray[np.float32]], rng: np.random.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
-        length = int(max(len(s.samples) for s in chosen) * 1.2) + int(rng.integers(2_000, 10_000))
+        length = int(max(len(s.samples) for s in chosen) * 1.1) + int(rng.integers(1_600, 6_400))
         length = -(-length // 1_600) * 1_600
         made = []
         for one in chosen:

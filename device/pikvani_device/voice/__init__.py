@@ -1,0 +1,1 @@
+"""What a farmer says: clips, lists of phrases, recognition, slots. Nothing here opens a microphone or the network."""

@@ -1,0 +1,118 @@
+"""From frames to what was said: the best phrase of a list, or the words of a sentence, with a confidence.
+
+Pure: the recogniser behind the port gives log probabilities, everything else happens here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pikvani_contract.speech.package import Rejection
+from pikvani_device.voice.lattice import Heard, LogProbs, Ways, forward, free, loop
+from pikvani_device.voice.vocabulary import Phrase
+
+WORD_ENTRY = -2.0
+"""Log cost of a word in a sentence."""
+GARBAGE = -1.1
+"""Log cost a frame of what is no word of ours."""
+SENTENCE_ACCEPT = 0.5
+"""Least share of a sentence's spoken frames that words of ours must cover."""
+WORD_SLACK = 0.75
+"""A word inside a sentence needs this share of the confidence a phrase needs."""
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What a clip says.
+
+    Attributes:
+        decision: `accept` or `reject`.
+        phrase: the best phrase, or the words of a sentence with a space between; never empty in a list.
+        confidence: 0 to 1.
+        slots: slot to meaning's id; several of one slot joined by a comma. Empty for an operator's list.
+    """
+
+    decision: str
+    phrase: str
+    confidence: float
+    slots: dict[str, str] = field(default_factory=dict)
+
+
+class PhraseList:
+    """One of a list is expected, from end to end of the clip.
+
+    Args:
+        phrases: at least one.
+        rejection: of the speech package.
+    """
+
+    def __init__(self, phrases: Sequence[Phrase], rejection: Rejection) -> None:
+        self._phrases = phrases
+        self._rejection = rejection
+        self._owner = [k for k, phrase in enumerate(phrases) for _ in phrase.ways]
+        self._ways = Ways([way for phrase in phrases for way in phrase.ways])
+
+    def understand(self, log_probs: LogProbs) -> Understood:
+        """The phrase with the greatest likelihood, and whether it is likely enough."""
+        scores = forward(log_probs, self._ways)
+        best = int(scores.argmax())
+        phrase = self._phrases[self._owner[best]]
+        per_frame = (float(scores[best]) - free(log_probs)) / max(len(log_probs), 1)
+        confidence = _confidence(self._rejection, per_frame)
+        accepted = confidence >= self._rejection.accept
+        slots = {phrase.slot: phrase.value} if accepted and phrase.slot else {}
+        return Understood("accept" if accepted else "reject", phrase.text, confidence, slots)
+
+
+class Sentence:
+    """Words of ours among anything: 'crop's part has colour symptom since N days', in any order.
+
+    Args:
+        phrases: the vocabulary.
+        rejection: of the speech package.
+    """
+
+    def __init__(self, phrases: Sequence[Phrase], rejection: Rejection) -> None:
+        self._phrases = phrases
+        self._rejection = rejection
+        self._owner = [k for k, phrase in enumerate(phrases) for _ in phrase.ways]
+        self._ways = Ways([way for phrase in phrases for way in phrase.ways])
+
+    def understand(self, log_probs: LogProbs) -> Understood:
+        """Words that are likely enough, as slots."""
+        found = loop(log_probs, self._ways, WORD_ENTRY, GARBAGE)
+        needed = self._rejection.accept * WORD_SLACK
+        words = [(h, _confidence(self._rejection, h.score)) for h in found if h.way >= 0]
+        kept = [(h, c) for h, c in words if c >= needed]
+        covered = sum(h.end - h.start for h, _ in kept)
+        spoken = covered + sum(h.end - h.start for h in found if h.way < 0)
+        spoken += sum(h.end - h.start for h, c in words if c < needed)
+        share = covered / spoken if spoken else 0.0
+        confidence = share * float(np.mean([c for _, c in kept])) if kept else 0.0
+        accepted = bool(kept) and share >= SENTENCE_ACCEPT
+        text = " ".join(self._phrase(h).text for h, _ in kept) or self._likeliest(log_probs)
+        return Understood("accept" if accepted else "reject", text, confidence, self._slots(kept) if accepted else {})
+
+    def _phrase(self, heard: Heard) -> Phrase:
+        return self._phrases[self._owner[heard.way]]
+
+    def _likeliest(self, log_probs: LogProbs) -> str:
+        return self._phrases[self._owner[int(forward(log_probs, self._ways).argmax())]].text
+
+    def _slots(self, kept: Sequence[tuple[Heard, float]]) -> dict[str, str]:
+        slots: dict[str, list[str]] = {}
+        for heard, _ in kept:
+            phrase = self._phrase(heard)
+            values = slots.setdefault(phrase.slot, [])
+            if phrase.value not in values:
+                values.append(phrase.value)
+        return {slot: ",".join(values) for slot, values in slots.items()}
+
+
+def _confidence(rejection: Rejection, score: float) -> float:
+    exponent = -(rejection.scale * score + rejection.offset)
+    return 0.0 if exponent > 700 else 1 / (1 + math.exp(exponent))
