@@ -80,7 +80,7 @@ class PahoBroker:
         self._tls = None if tls is None else _tls_context(tls)
         if self._tls is not None:
             client.tls_set_context(self._tls)
-            client.on_connect_fail = lambda client, data: self._tls and self._tls.forget()
+            client.on_connect_fail = self._failed
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
         client.on_disconnect = self._disconnected
@@ -144,6 +144,10 @@ class PahoBroker:
             client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in self._subscriptions])
         else:
             self._ready.set()
+
+    def _failed(self, _client: mqtt.Client, _data: Any) -> None:
+        if self._tls is not None:
+            self._tls.forget()
 
     def _subscribed(self, _client: Any, _data: Any, _mid: int, reasons: list[ReasonCode], _props: Any) -> None:
         refused = [str(reason) for reason in reasons if reason.is_failure]

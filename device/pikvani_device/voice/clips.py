@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import selectors
 import struct
 import subprocess
@@ -65,7 +66,7 @@ class ClipDecoder:
         if self._process is None or self._process.poll() is not None:
             command = [sys.executable, "-m", "pikvani_device.voice.decoder_process"]
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
             )
         stdin = self._process.stdin
         assert stdin is not None
@@ -74,9 +75,10 @@ class ClipDecoder:
             stdin.flush()
             end_s = time.monotonic() + self._timeout_s
             head = self._read(8, end_s)
-            return self._read(struct.unpack("<Q", head)[0], end_s) if head else self._stop()
+            return self._read(struct.unpack("<Q", head)[0], end_s) if head else None
         except OSError:
-            return self._stop()
+            self._stop()
+            return None
 
     def _read(self, size: int, end_s: float) -> bytes | None:
         assert self._process is not None and self._process.stdout is not None
@@ -84,11 +86,11 @@ class ClipDecoder:
         with selectors.DefaultSelector() as waiting:
             waiting.register(stdout, selectors.EVENT_READ)
             while len(found) < size:
-                if not waiting.select(max(0.0, end_s - time.monotonic())):
-                    return self._stop()
-                piece = stdout.read1(min(size - len(found), 1 << 20))  # type: ignore[attr-defined]
+                late = not waiting.select(max(0.0, end_s - time.monotonic()))
+                piece = b"" if late else os.read(stdout.fileno(), min(size - len(found), 1 << 20))
                 if not piece:
-                    return self._stop()
+                    self._stop()
+                    return None
                 found += piece
         return bytes(found)
 
