@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -173,9 +174,14 @@ def project(embedding: NDArray[np.float64], mean: NDArray[np.float64], std: NDAr
         `[PROJECTIONS]` or `[n, PROJECTIONS]`.
     """
     size = len(mean)
-    signs = np.array([[1 - 2 * ((i & mask).bit_count() & 1) for mask in _PROJECTION_MASKS] for i in range(size)])
     standardised = (embedding - mean) / np.where(std > 0, std, 1.0)
-    return np.asarray(standardised @ signs / np.sqrt(size), dtype=np.float64)
+    return np.asarray(standardised @ _signs(size) / np.sqrt(size), dtype=np.float64)
+
+
+@lru_cache(maxsize=4)
+def _signs(size: int) -> NDArray[np.float64]:
+    rows = [[1 - 2 * ((i & mask).bit_count() & 1) for mask in _PROJECTION_MASKS] for i in range(size)]
+    return np.array(rows, dtype=np.float64)
 
 
 def _folded(sketch: Sketch, kept: int) -> bytes:

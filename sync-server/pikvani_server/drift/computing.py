@@ -17,7 +17,7 @@ from pikvani_contract.sketch import Sketch
 from pikvani_server.drift import rows, windows
 from pikvani_server.drift.accuracy import Checked
 from pikvani_server.drift.drill_down import by_crop
-from pikvani_server.drift.judging import WindowVerdict, judge_window
+from pikvani_server.drift.judging import Peers, WindowVerdict, judge_window, peers_of
 from pikvani_server.drift.rollups import of_days
 from pikvani_server.drift.verdict import VerdictSettings
 from pikvani_server.store import Store
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 _DEVICES_AT_ONCE = 50
 """Bounds memory: so many devices' sketches are held at once."""
 _NAMED_CROPS = 5
+_UNLIKE_DISTRICTS = frozenset({"classes"})
+"""Districts grow unlike crops, so what is named there moves with their own calendars."""
 
 
 @dataclass
@@ -96,13 +98,14 @@ class _Judging:
         before = rows.judged_ends(self._store, self._model)
         days = sorted({d.day for d in dirty})
         fleet = rows.sums(self._store, "fleet", "", self._model)
-        self._keep("fleet", {"": self._verdicts(fleet, self._ends(days, before))}, {"": fleet})
+        self._keep("fleet", {"": self._fleet_verdicts(fleet, self._ends(days, before))}, {"": fleet})
         for district in sorted({d.district for d in dirty}):
             ends = self._ends(sorted({d.day for d in dirty if d.district == district}), before)
             by_day = rows.sums(self._store, "district", district, self._model)
-            self._keep("district", {district: self._verdicts(by_day, ends)}, {district: by_day})
+            others = {end: peers_of(fleet, end, _UNLIKE_DISTRICTS) for end in ends}
+            self._keep("district", {district: self._verdicts(by_day, ends, others)}, {district: by_day})
             if self._settings.devices and ends:
-                self._judge_devices(district, by_day, ends)
+                self._judge_devices(district, {end: peers_of(by_day, end) for end in ends}, ends)
 
     def _ends(self, days: Iterable[date], before: list[date]) -> list[date]:
         """Windows that the days lie in, and judged ones whose reference they belong to."""
@@ -110,13 +113,26 @@ class _Judging:
         ends |= {end for end in before if end not in ends and any(windows.uses(end, day) for day in days)}
         return sorted(ends)
 
-    def _verdicts(
-        self, by_day: Mapping[date, Sketch], ends: list[date], peers: Mapping[date, Sketch] | None = None
-    ) -> list[WindowVerdict]:
-        judged = (judge_window(by_day, end, self._settings.verdict, peers, self._checked) for end in ends)
+    def _fleet_verdicts(self, by_day: Mapping[date, Sketch], ends: list[date]) -> list[WindowVerdict]:
+        """A model whose past is too short to be compared with is compared with the other models."""
+        first = min(by_day, default=date.max)
+        judged = []
+        for end in ends:
+            days = windows.window_days(end)
+            young = first > windows.recent_days(end)[-1]
+            others = rows.other_models(self._store, self._model, days) if young else None
+            use = self._settings.verdict
+            judged.append(judge_window(by_day, end, use, None, self._checked, others))
         return [window for window in judged if window.cases]
 
-    def _judge_devices(self, district: str, peers: Mapping[date, Sketch], ends: list[date]) -> None:
+    def _verdicts(
+        self, by_day: Mapping[date, Sketch], ends: list[date], peers: Mapping[date, Peers] | None = None
+    ) -> list[WindowVerdict]:
+        use = self._settings.verdict
+        judged = (judge_window(by_day, end, use, (peers or {}).get(end), self._checked) for end in ends)
+        return [window for window in judged if window.cases]
+
+    def _judge_devices(self, district: str, peers: Mapping[date, Peers], ends: list[date]) -> None:
         touched = windows.window_days(ends[0])[:1] + ends[-1:]
         names = rows.devices_of(self._store, self._model, district, touched)
         least = self._settings.verdict.least_cases

@@ -13,7 +13,7 @@ from typing import Literal
 MOST_QUIET_WEEKS = 1
 """A stretch goes on over so many quiet weeks."""
 DRIFTED = frozenset({"data", "prediction", "both", "concept"})
-TRUSTED = frozenset({"season", "peers", "labels"})
+TRUSTED = frozenset({"season", "peers", "models", "labels"})
 """What a verdict was judged against so that the season cannot raise it. Against `recent` days it is only a warning."""
 
 

@@ -123,6 +123,17 @@ def sums(store: Store, scope: str, name: str, model: str, since: date | None = N
     return {date.fromisoformat(row["day"]): unpack_sum(bytes(row["data"])) for row in found}
 
 
+def other_models(store: Store, model: str, days: Sequence[date]) -> Sketch:
+    """What all other models say on these days in the districts where this one runs."""
+    within = rollups.c.day.between(min(days).isoformat(), max(days).isoformat())
+    mine = sa.select(rollups.c.name).where(rollups.c.scope == "district", rollups.c.model == model, within)
+    query = sa.select(rollups.c.data).where(
+        rollups.c.scope == "district", rollups.c.model != model, within, rollups.c.name.in_(mine)
+    )
+    found = store.read("reading what other models say", query)
+    return Adder(unpack_sum(bytes(row["data"])) for row in found).sketch
+
+
 def devices_of(store: Store, model: str, district: str, days: Sequence[date]) -> list[str]:
     """Devices of a district that sent a sketch of one of these days, in order."""
     query = (

@@ -25,6 +25,7 @@ PREDICTION_FEATURES = ("classes", "decisions", "confidence", "entropy")
 _FIRST_DRAWS = 200
 _DRAWS_BEYOND = 5
 """Draws expected beyond a p-value at the level: enough to tell it from its half."""
+_CLEARLY_CHANCE = 8
 _ROUNDING = 1e-12
 
 
@@ -134,15 +135,23 @@ def _judged(
         # The excess is smaller still, so no draw can make it drift; what chance gives is told by its first order:
         # (bins - 1)(1/n + 1/m), as of a chi-squared variable.
         bins = int(np.sum(reference + current > 0))
-        return FeatureVerdict(name, psi, ks, psi - (bins - 1) * (1 / reference.sum() + 1 / current.sum()), 1.0, False)
+        by_chance = (bins - 1) * float(1 / reference.sum() + 1 / current.sum())
+        return FeatureVerdict(name, psi, ks, psi - by_chance, 1.0, False)
     draws = _chance(reference, current, _FIRST_DRAWS, rng)
     excess = psi - float(_psi(*draws).mean())
-    # More draws only where they can change the outcome: an excess too small to matter is none whatever its p-value.
-    if excess >= least_excess:
-        draws = _chance(reference, current, math.ceil(_DRAWS_BEYOND / level), rng)
     # KS for numbers, because neighbouring bins add up in it: with few cases it sees a shift that PSI does not.
-    seen, by_chance = (ks, _ks(*draws)) if ordered else (psi, _psi(*draws))
-    p_value = (1 + int(np.sum(by_chance >= seen - _ROUNDING))) / (1 + len(by_chance))
+    seen, drawn = (ks, _ks(*draws)) if ordered else (psi, _psi(*draws))
+    beyond = int(np.sum(drawn >= seen - _ROUNDING))
+    # More draws only where they can change the outcome: an excess too small to matter is none whatever its p-value,
+    # and what chance beats several times among few draws has a p-value far above the level.
+    wanted = math.ceil(_DRAWS_BEYOND / level)
+    for count in (min(10 * _FIRST_DRAWS, wanted), wanted):
+        if excess < least_excess or len(drawn) >= wanted or beyond >= _CLEARLY_CHANCE * max(1.0, level * len(drawn)):
+            break
+        draws = _chance(reference, current, count, rng)
+        drawn = _ks(*draws) if ordered else _psi(*draws)
+        beyond = int(np.sum(drawn >= seen - _ROUNDING))
+    p_value = (1 + beyond) / (1 + len(drawn))
     return FeatureVerdict(name, psi, ks, excess, p_value, excess >= least_excess and p_value <= level)
 
 
