@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
+from flask import Flask
 from prometheus_client import CollectorRegistry, start_http_server
 from waitress.server import create_server
 
@@ -98,13 +99,8 @@ def run_centre(config: Config, say: Callable[[str], None]) -> None:
         registry = CollectorRegistry()
         worker = IngestWorker(store, address, ingest_settings(config), 0, IngestMetrics(registry))
         listener = StatusListener(store, address, config.ingest.name)
-        FleetCollector(store, registry)
-        pages = create_app(
-            store,
-            registry,
-            lambda: worker.link.ready.is_set() and listener.link.ready.is_set(),
-            config.web.page_rows,
-            config.web.refresh_s,
+        pages = build_pages(
+            config, store, registry, lambda: worker.link.ready.is_set() and listener.link.ready.is_set()
         )
         try:
             web = create_server(pages, host=config.web.host, port=config.web.port, threads=_WEB_THREADS)
@@ -133,6 +129,12 @@ def run_centre(config: Config, say: Callable[[str], None]) -> None:
             if time.monotonic() - pruned_s > _HOUR_S:
                 pruned_s = time.monotonic()
                 _keep_house(store, config)
+
+
+def build_pages(config: Config, store: Store, registry: CollectorRegistry, broker_ready: Callable[[], bool]) -> Flask:
+    """The pages over a store; `registry` is what `/metrics` says beside the state of the fleet."""
+    FleetCollector(store, registry)
+    return create_app(store, registry, broker_ready, config.web.page_rows, config.web.refresh_s)
 
 
 def _start(part: IngestWorker | StatusListener | Background, closing: ExitStack) -> threading.Thread:
@@ -235,7 +237,7 @@ def _work(config: Config, number: int, announce: Callable[[], object]) -> None:
     stopping = stop_on_signal()
     registry = CollectorRegistry()
     if config.ingest.metrics_port:
-        start_http_server(config.ingest.metrics_port + number, "127.0.0.1", registry)
+        start_http_server(config.ingest.metrics_port + number, config.ingest.metrics_host, registry)
     store = open_store(config.database_url)
     worker = IngestWorker(store, broker_address(config), ingest_settings(config), number, IngestMetrics(registry))
     thread = threading.Thread(target=worker.run, name="ingest")

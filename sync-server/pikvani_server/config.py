@@ -61,7 +61,9 @@ class IngestConfig(msgspec.Struct, frozen=True):
     burst_bytes: Positive = 20_000_000
     """What one device may send at once after a silence, in bytes."""
     metrics_port: Port = 0
-    """Of `pikvani-server ingest`: worker n serves /metrics on this port plus n on loopback; 0 for none."""
+    """Of `pikvani-server ingest`: worker n serves /metrics on this port plus n; 0 for none."""
+    metrics_host: str = "127.0.0.1"
+    """Address those listen on."""
 
 
 class WebConfig(msgspec.Struct, frozen=True):
