@@ -165,6 +165,36 @@ class StoreSection(Section, frozen=True):
     keep_synced_days: Annotated[int, Meta(ge=0, le=3_650)] = 90
 
 
+class UpdateSection(Section, frozen=True):
+    """Signed model updates.
+
+    Attributes:
+        source: `none`, `directory` (a folder, such as a mounted stick) or `http` (a web server).
+        directory: directory only: holds `metadata/` and `targets/`.
+        url: http only: address under which `metadata/` and `targets/` lie.
+        ca: http only: PEM of the authority to accept; the system's if empty.
+        root: the root.json this device was born with; read once.
+        stages: stages of the registry this device follows.
+        check_hours: hours between two looks.
+        max_attempts: tries of one file before it is left alone.
+        watch_cases: cases a new model is watched for before it is kept.
+        watch_hours: hours after which a new model that has seen any case is kept.
+        max_rss_mb: memory a self-test may take, with both models loaded.
+    """
+
+    source: Literal["none", "directory", "http"] = "none"
+    directory: str = ""
+    url: str = ""
+    ca: str = ""
+    root: str = ""
+    stages: tuple[str, ...] = ("production",)
+    check_hours: Annotated[float, Meta(gt=0, le=8_760)] = 6.0
+    max_attempts: Annotated[int, Meta(ge=1, le=100)] = 3
+    watch_cases: Annotated[int, Meta(ge=1, le=400)] = 30
+    watch_hours: Annotated[float, Meta(gt=0, le=8_760)] = 72.0
+    max_rss_mb: Annotated[int, Meta(ge=50, le=16_384)] = 400
+
+
 class Config(Section, frozen=True):
     """The whole file; every section and key may be left out."""
 
@@ -176,6 +206,7 @@ class Config(Section, frozen=True):
     web: WebSection = WebSection()
     sync: SyncSection = SyncSection()
     store: StoreSection = StoreSection()
+    update: UpdateSection = UpdateSection()
 
 
 def load_config(path: Path | None = None) -> Config:
@@ -258,6 +289,10 @@ def _check_together(config: Config, source: str) -> None:
     tls = (config.sync.tls_ca, config.sync.tls_cert, config.sync.tls_key)
     if any(tls) and not all(tls):
         raise ConfigError(f"{source}: sync.tls_ca, sync.tls_cert and sync.tls_key come together: set all three or none")
+    if config.update.source == "directory" and not config.update.directory:
+        raise ConfigError(f"{source}: update.directory: the directory source needs a folder")
+    if config.update.source == "http" and not config.update.url.startswith(("http://", "https://")):
+        raise ConfigError(f"{source}: update.url: the http source needs an address that begins with http")
     if config.camera.adapter == "folder" and not config.camera.path:
         raise ConfigError(f"{source}: camera.path: the folder camera needs the directory of its photographs")
     if config.runtime.adapter == "onnx" and not config.runtime.providers:

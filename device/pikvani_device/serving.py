@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -20,15 +22,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _HOUSE_INTERVAL_S = 3_600.0
+_WATCH_INTERVAL_S = 60.0
 
 
-def serve(device: Device, web: bool, sync: bool, say: Callable[[str], None]) -> None:
+def serve(device: Device, web: bool, sync: bool, say: Callable[[str], None], update: bool = False) -> None:
     """Run until SIGTERM or SIGINT.
 
     Args:
         device: what to run; the caller closes it.
         web: serve the pages.
         sync: drain the outbox to the centre, if the configuration lets it.
+        update: look for signed updates and watch new models, if a source is configured.
         say: told `ready {json}` when everything is up: the device's id, its page and its broker.
 
     Raises:
@@ -49,6 +53,8 @@ def serve(device: Device, web: bool, sync: bool, say: Callable[[str], None]) -> 
     if sync and device.config.sync.enabled:
         link = threading.Thread(target=_drain, args=(device.build_publisher(), stop), name="sync")
         link.start()
+    if update and device.config.update.source != "none":
+        threading.Thread(target=_keep_updated, args=(device, stop), name="update", daemon=True).start()
     threading.Thread(target=_keep_house, args=(device, stop), name="house", daemon=True).start()
     ready: dict[str, str] = {"device": device.config.device.id}
     if server:
@@ -96,6 +102,26 @@ def _drain(publisher: Publisher, stop: threading.Event) -> None:
         # Without its link the appliance still answers; systemd restarts a process, not a thread.
         log.exception("the link to the centre stopped")
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _keep_updated(device: Device, stop: threading.Event) -> None:
+    """Look every few hours, watch a new model every minute; a source that fails is asked again, later."""
+    looked_s = -math.inf
+    while True:
+        try:
+            engine = device.updates()
+            engine.recover()
+            engine.watch()
+            if time.monotonic() - looked_s > device.config.update.check_hours * 3_600:
+                looked_s = time.monotonic()
+                state = engine.run()
+                log.info("update: %s %s %s", state.phase, state.version, state.reason)
+        except DeviceError as error:
+            log.warning("no update for now: %s", error)
+        except Exception:
+            log.exception("an update stopped; the model that answers goes on")
+        if stop.wait(_WATCH_INTERVAL_S):
+            return
 
 
 def _keep_house(device: Device, stop: threading.Event) -> None:

@@ -2,7 +2,9 @@
 
 One result a transaction, synchronous=FULL, write-ahead log; the three take turns result by result, so that a disk
 that slows down slows all of them. Ratios are of total times, checkpoints included. The first results are not counted:
-until a log has grown to its size each sync also has to grow the file, and a queue that writes more gets over it sooner. Prints one JSON object. Run: python -m tests.bench.enqueue
+until a log has grown to its size each sync also has to grow the file, and a queue that writes more gets over it sooner.
+
+Prints one JSON object. Run: python -m tests.bench.enqueue
 """
 
 from __future__ import annotations
@@ -20,7 +22,6 @@ from pikvani_contract.clock import ManualClock
 from pikvani_contract.samples import case_body
 from pikvani_contract.wire import pack_body
 from pikvani_device.store import open_store
-
 
 WARM_UP = 1_200
 

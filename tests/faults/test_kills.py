@@ -1,4 +1,6 @@
-"""Random kills over all processes on a village link, and full cards: the set sent is the set stored. A longer soak is a command:
+"""Random kills over all processes on a village link, and full cards: the set sent is the set stored.
+
+A longer soak is a command:
 
 python -m tests.faults.harness --kills 2000 --minutes 90
 """

@@ -10,6 +10,7 @@ import os
 import secrets
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ from pikvani_device.diagnosis.case_record import case_body
 from pikvani_device.diagnosis.photo import Photo, encode_for_keeping, photo_of_frame
 from pikvani_device.diagnosis.pipeline import Pipeline
 from pikvani_device.diagnosis.result import Diagnosis
-from pikvani_device.errors import DeviceError, StoreError
+from pikvani_device.errors import DeviceError, RuntimeAdapterError, StoreError
 from pikvani_device.ports import Camera
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from pikvani_device.store import Store, StoredCase
     from pikvani_device.store.rescue import Rescued
     from pikvani_device.sync.publisher import Publisher
+    from pikvani_device.update.engine import Engine
+    from pikvani_device.update.slots import Slots
 
 
 class Device:
@@ -51,11 +54,53 @@ class Device:
         cv2.setNumThreads(1)
         self._model_lock = threading.Lock()
         self._build_lock = threading.RLock()
+        self._followed_ns = 0
+
+    @cached_property
+    def birth_package(self) -> Package:
+        """The model package this device was installed with, verified."""
+        return load_model(self.config.model.dir)
 
     @cached_property
     def package(self) -> Package:
-        """The model package, verified."""
-        return load_model(self.config.model.dir)
+        """The model package that answers: the newest a signed update brought, else that of birth; verified."""
+        if not self._slots.switched_at_ns:
+            return self.birth_package
+        self._followed_ns = self._slots.switched_at_ns
+        return self.updates().active()
+
+    @property
+    def update_dir(self) -> Path:
+        """Where updates keep their state, downloads and slots."""
+        return self.data_dir / "update"
+
+    @cached_property
+    def _slots(self) -> Slots:
+        from pikvani_device.update.slots import Slots
+
+        return Slots(self.update_dir / "slots")
+
+    def updates(self, source: Path | None = None) -> Engine:
+        """The updates of this device, from a folder if one is given; see `update.engine`."""
+        from pikvani_device.app.update import build_engine
+
+        return build_engine(self, source)
+
+    def known_time_ms(self) -> int:
+        """UTC milliseconds it is known to be at least, as the centre said last; 0 for unknown."""
+        from pikvani_device.store import LATEST_KNOWN_TIME_FACT
+
+        return int(self.store.fact(LATEST_KNOWN_TIME_FACT) or 0)
+
+    def _follow_updates(self) -> None:
+        """Load the other model where an update, of this process or another, has switched the slot."""
+        if self._slots.switched_at_ns == self._followed_ns or "package" not in self.__dict__:
+            return
+        with self._build_lock:
+            self.__dict__.pop("package", None)
+            old = self.__dict__.pop("pipeline", None)
+            if old is not None:
+                old.runtime.close()
 
     @cached_property
     def pipeline(self) -> Pipeline:
@@ -108,7 +153,19 @@ class Device:
     def diagnose(self, files: Sequence[tuple[str, bytes]], crop: str | None = None) -> tuple[Diagnosis, list[Photo]]:
         """Diagnose photographs given as `(name, bytes)`; see `Pipeline.read_and_diagnose`."""
         with self._model_lock:
-            return self.pipeline.read_and_diagnose(files, crop)
+            self._follow_updates()
+            try:
+                return self.pipeline.read_and_diagnose(files, crop)
+            except RuntimeAdapterError:
+                self._count_failure()
+                raise
+
+    def _count_failure(self) -> None:
+        """Remember that the runtime failed: an update that is watched is judged by it."""
+        manifest = self.package.manifest
+        name = f"failures.{manifest.name}@{manifest.version}"
+        with suppress(StoreError):
+            self.store.set_fact(name, str(int(self.store.fact(name) or 0) + 1))
 
     def photograph(self) -> Photo:
         """Take one photograph with the kiosk's camera.

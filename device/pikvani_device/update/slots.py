@@ -94,6 +94,22 @@ class Slots:
             raise TrustStoreError(f"{place}: cannot be written ({error}); make room or mend the disk") from error
         return package
 
+    def staged(self) -> Package:
+        """The package in the slot that does not answer, verified file by file.
+
+        Raises:
+            UntrustedError: there is no sound one.
+        """
+        return self._verified(_other(self._current() or _SLOTS[1]))
+
+    @property
+    def switched_at_ns(self) -> int:
+        """Changes when another slot answers: the time of the switch, 0 before the first."""
+        try:
+            return (self._folder / _CURRENT).stat().st_mtime_ns
+        except OSError:
+            return 0
+
     def activate(self) -> Package:
         """Let the slot that does not answer now answer from the next load on: one rename.
 

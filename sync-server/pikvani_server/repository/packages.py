@@ -1,19 +1,13 @@
-"""A model package as one file of the same bytes wherever and whenever it is packed. Signs nothing.
-
-An uncompressed tar: one signed hash stands for the whole package, so that files of two versions never mix on a device.
-Models come first: of one architecture they have one length, so that those of two versions lie at the same place, which
-is what small differences are made from.
-"""
+"""A model package ready to be signed: verified, packed, named. Signs nothing."""
 
 from __future__ import annotations
 
 import hashlib
-import io
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from pikvani_contract.model.manifest import MANIFEST_FILE, Manifest, PackageError, load_package
+from pikvani_contract.model.manifest import Manifest, PackageError, load_package
+from pikvani_contract.model.packing import package_target, packed_bytes
 from pikvani_server.repository.errors import SigningError
 
 
@@ -27,7 +21,7 @@ class PackedPackage:
     @property
     def target_path(self) -> str:
         """Its name in the repository."""
-        return f"models/{self.manifest.name}-{self.manifest.version}.tar"
+        return package_target(self.manifest.name, self.manifest.version)
 
     @property
     def sha256(self) -> str:
@@ -45,13 +39,4 @@ def pack(folder: Path) -> PackedPackage:
         package = load_package(folder)
     except (PackageError, OSError) as error:
         raise SigningError(f"{folder}: not a package to sign ({error})") from None
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        models = {binding.file for binding in package.manifest.bindings}
-        names = {MANIFEST_FILE, *(entry.path for entry in package.manifest.files)}
-        for name in sorted(names, key=lambda name: (name not in models, name)):
-            data = (folder / name).read_bytes()
-            member = tarfile.TarInfo(name)  # owner, time and mode are its fixed defaults
-            member.size = len(data)
-            tar.addfile(member, io.BytesIO(data))
-    return PackedPackage(package.manifest, packed.getvalue())
+    return PackedPackage(package.manifest, packed_bytes(package))

@@ -23,6 +23,7 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]
 )
 from tuf.api.serialization.json import JSONSerializer
 
+from pikvani_contract.model.packing import difference_target, package_target
 from pikvani_server.repository.differences import make_difference
 from pikvani_server.repository.errors import SigningError
 from pikvani_server.repository.packages import PackedPackage
@@ -114,7 +115,7 @@ def add_difference(
     """
     targets = _next_targets(shelf, now)
     name = package.manifest.name
-    old_path = f"models/{name}-{old_version}.tar"
+    old_path = package_target(name, old_version)
     for path in (old_path, package.target_path):
         if path not in targets.targets:
             raise SigningError(f"{path}: not signed for; add it with `repository add-target` first")
@@ -122,7 +123,7 @@ def add_difference(
     difference = make_difference(shelf.read_target(old_path, old_sha256), package.data)
     if difference is None:
         return None
-    path = f"differences/{name}-{old_version}-to-{package.manifest.version}"
+    path = difference_target(name, old_version, package.manifest.version)
     target = TargetFile.from_data(path, difference, ["sha256"])
     target.unrecognized_fields["custom"] = {"base_sha256": old_sha256, "result_sha256": package.sha256}
     targets.targets[path] = target

@@ -1,0 +1,370 @@
+"""Takes an update from "is there one" to "kept" or "gone back", a step at a time, through any power cut.
+
+Each step writes where it stands, then acts; a step that was cut is simply done again. What is signed, how it comes and
+what the slots hold is asked of the modules beside this one; what is measured comes from the caller.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from pikvani_contract.model.manifest import Package
+from pikvani_contract.model.packing import (
+    difference_target,
+    package_of_target,
+    package_target,
+    packed_bytes,
+    version_key,
+)
+from pikvani_device.update.difference import rebuild
+from pikvani_device.update.durable_files import replace_file
+from pikvani_device.update.errors import TrustStoreError, UntrustedError, UpdateError
+from pikvani_device.update.slots import Slots
+from pikvani_device.update.state import AT_REST, Phase, StateFile, UpdateState
+from pikvani_device.update.target_files import is_verified, local_name
+from pikvani_device.update.trust import TrustedRepository
+from pikvani_device.update.watching import Evidence, against
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What a self-test found.
+
+    Attributes:
+        passed: whether the package may answer farmers here.
+        detail: one line: what was measured, or what failed.
+    """
+
+    passed: bool
+    detail: str
+
+
+class Surroundings(Protocol):
+    """What the engine needs of the device around it."""
+
+    def look(self) -> TrustedRepository:
+        """A new look at the repository."""
+        ...
+
+    def self_test(self, candidate: Package, active: Package) -> Tested:
+        """Try a package in a process of its own."""
+        ...
+
+    def evidence(self, package: Package) -> Evidence:
+        """What was seen of a package's cases here."""
+        ...
+
+    def may_fetch(self, size: int) -> bool:
+        """Whether the data budget allows so many bytes now."""
+        ...
+
+    def now_ms(self) -> int:
+        """UTC milliseconds, as this machine believes."""
+        ...
+
+    def tell(self, code: str, detail: str) -> None:
+        """Tell the centre, durably."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How updates are taken. `stages` are those of the registry this device follows."""
+
+    stages: tuple[str, ...] = ("production",)
+    max_attempts: int = 3
+    watch_cases: int = 30
+    watch_ms: int = 72 * 3_600_000
+
+
+class Engine:
+    """The updates of one device.
+
+    Args:
+        folder: its own: state, downloads, slots.
+        birth: the package this device was born with; it answers until another does.
+        around: the device around it.
+        rules: how updates are taken.
+        fits: says why a package cannot run on this device, or nothing.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        birth: Package,
+        around: Surroundings,
+        rules: Rules | None = None,
+        fits: Callable[[Package], str] = lambda package: "",
+    ) -> None:
+        self._files = folder / "files"
+        self._folder = folder
+        self._birth = birth
+        self._around = around
+        self._rules = rules or Rules()
+        self._fits = fits
+        self._state_file = StateFile(folder)
+        self.slots = Slots(folder / "slots")
+        self.state = self._state_file.load()
+
+    # -- what answers -------------------------------------------------------------------------------------
+
+    def active(self) -> Package:
+        """The package that answers: a verified slot, or the one this device was born with."""
+        try:
+            return self.slots.load() or self._birth
+        except UntrustedError as error:
+            log.error("no slot is sound, the package of birth answers: %s", error)
+            return self._birth
+
+    # -- going on -----------------------------------------------------------------------------------------
+
+    def run(self) -> UpdateState:
+        """Check, and go on until nothing is to be done before time passes.
+
+        Returns:
+            Where it stands. What went wrong is in its `reason`; nothing is raised for a repository that lies.
+
+        Raises:
+            TrustStoreError: this device's own disk fails.
+        """
+        self.recover()
+        if self.state.phase == Phase.WATCHING:
+            return self.watch()
+        self._go(Phase.CHECKING)
+        return self._until_rest()
+
+    def recover(self) -> UpdateState:
+        """After a start: finish what a power cut interrupted. Cheap when nothing was."""
+        if self.state.phase == Phase.ROLLED_BACK:
+            self._switch_back()
+        self._say()
+        if self.state.phase not in AT_REST:
+            self._until_rest()
+        return self.state
+
+    def watch(self) -> UpdateState:
+        """Judge the new model by what was seen of it: keep it, send it back, or go on watching."""
+        if self.state.phase != Phase.WATCHING:
+            return self.state
+        package = self.active()
+        if package.manifest.version != self.state.version:
+            return self._roll_back("the slot of the new model is damaged")
+        new = self._around.evidence(package)
+        reason = against(new, self._around.evidence(self._previous(package)))
+        if reason:
+            return self._roll_back(reason)
+        waited_ms = self._around.now_ms() - self.state.since_ms
+        # A clock that jumped ahead must not end the watch: with no case seen, nothing is proven by time.
+        if len(new.cases) >= self._rules.watch_cases or (new.cases and waited_ms >= self._rules.watch_ms):
+            self._go(Phase.COMMITTED, tell=("update_committed", f"{self._named()} after {len(new.cases)} cases"))
+        return self.state
+
+    def roll_back(self, reason: str) -> UpdateState:
+        """Go back to the model before, because somebody said so.
+
+        Raises:
+            UpdateError: there is none to go back to.
+        """
+        self.recover()
+        if self.state.phase not in (Phase.WATCHING, Phase.COMMITTED):
+            raise UpdateError(f"nothing to go back from: the last update is {self.state.phase}")
+        return self._roll_back(reason)
+
+    # -- steps --------------------------------------------------------------------------------------------
+
+    def _until_rest(self) -> UpdateState:
+        while self.state.phase not in AT_REST:
+            try:
+                self._step()
+            except TrustStoreError:
+                raise
+            except UpdateError as error:
+                self._give_up(str(error), tell=isinstance(error, UntrustedError))
+        return self.state
+
+    def _step(self) -> None:
+        match self.state.phase:
+            case Phase.CHECKING:
+                self._check()
+            case Phase.DOWNLOADING:
+                self._download()
+            case Phase.VERIFYING:
+                self._verify()
+            case Phase.STAGED:
+                self._go(Phase.SELF_TEST)
+            case Phase.SELF_TEST:
+                self._self_test()
+            case Phase.ACTIVATING:
+                self._activate()
+            case phase:
+                raise ValueError(f"{phase} is a state of rest")
+
+    def _check(self) -> None:
+        active = self.active().manifest
+        look = self._around.look()
+        found: list[tuple[tuple[int, ...], str, str]] = []
+        for path, target in look.targets().items():
+            named = package_of_target(path)
+            custom = target.unrecognized_fields.get("custom")
+            stage = custom.get("stage") if isinstance(custom, dict) else None
+            sha256 = target.hashes.get("sha256", "")
+            if named is None or named[0] != active.name or stage not in self._rules.stages:
+                continue
+            if self.state.attempts.get(sha256, 0) < self._rules.max_attempts:
+                found.append((version_key(named[1]), named[1], sha256))
+        newest = max(found, default=None)
+        if newest is None or newest[0] <= version_key(active.version):
+            self._go(Phase.IDLE)
+            return
+        _, version, sha256 = newest
+        self.state = self.state.counted(sha256)
+        found_it = self.state.to(
+            Phase.DOWNLOADING,
+            self._around.now_ms(),
+            name=active.name,
+            version=version,
+            sha256=sha256,
+            previous=active.version,
+        )
+        self.state = self._state_file.save(found_it)
+
+    def _download(self) -> None:
+        look, state = self._around.look(), self.state
+        path = package_target(state.name, state.version)
+        target = look.find(path)
+        if target is None or target.hashes.get("sha256") != state.sha256:
+            return self._give_up(f"{path} is not on offer any more", tell=False)
+        self._files.mkdir(parents=True, exist_ok=True)
+        place = self._files / local_name(path)
+        if not is_verified(place, target):
+            if not (why := self._by_difference(look, place)):
+                pass
+            elif self._around.may_fetch(target.length):
+                look.download(target, self._files)
+            else:
+                return self._give_up(
+                    f"{path}: {why}, and the whole file's {target.length} bytes are over the budget", tell=True
+                )
+        self._go(Phase.VERIFYING)
+        return None
+
+    def _by_difference(self, look: TrustedRepository, place: Path) -> str:
+        """Rebuild the file from the active one; why not, or nothing."""
+        state = self.state
+        target = look.find(package_target(state.name, state.version))
+        offer = look.targets().get(difference_target(state.name, state.previous, state.version))
+        if offer is None or target is None:
+            return "no difference is offered"
+        old = packed_bytes(self.active())
+        custom = offer.unrecognized_fields.get("custom")
+        base = custom.get("base_sha256") if isinstance(custom, dict) else None
+        if base != hashlib.sha256(old).hexdigest() or offer.length >= target.length:
+            return "the difference is for another file"
+        if not self._around.may_fetch(offer.length):
+            return "the budget does not allow the difference"
+        try:
+            small = look.download(offer, self._files)
+            replace_file(place, rebuild(old, small.read_bytes(), target))
+            small.unlink()
+        except UntrustedError as error:
+            # A failed difference is said aloud: the whole file costs a hundred times as much.
+            self._around.tell("update_difference_failed", f"{self._named()}: {error}"[:390])
+            return "the difference failed"
+        except OSError as error:
+            raise TrustStoreError(f"{place}: cannot be written ({error}); make room or mend the disk") from error
+        return ""
+
+    def _verify(self) -> None:
+        self._born()
+        place = self._files / local_name(package_target(self.state.name, self.state.version))
+        if not place.exists() or hashlib.sha256(place.read_bytes()).hexdigest() != self.state.sha256:
+            return self._give_up("the file that came is gone or damaged", tell=False)
+        package = self.slots.install(place)
+        manifest = package.manifest
+        if (manifest.name, manifest.version) != (self.state.name, self.state.version):
+            raise UntrustedError(f"{place.name} says it is {manifest.name}@{manifest.version}; refused")
+        if why := self._fits(package):
+            return self._give_up(f"{self._named()}: {why}", tell=True)
+        self._go(Phase.STAGED)
+        return None
+
+    def _self_test(self) -> None:
+        candidate = self.slots.staged()
+        if candidate.manifest.version != self.state.version:
+            return self._give_up("the staged package is another one", tell=False)
+        tested = self._around.self_test(candidate, self.active())
+        if not tested.passed:
+            return self._give_up(f"{self._named()} failed its self-test: {tested.detail}", tell=True)
+        self._go(Phase.ACTIVATING, tested.detail)
+        return None
+
+    def _activate(self) -> None:
+        if self.active().manifest.version != self.state.version:
+            self.slots.activate()
+        self._go(Phase.WATCHING, tell=("update_watching", f"{self._named()}, before {self.state.previous}"))
+        for path in self._files.iterdir():
+            path.unlink()
+
+    # -- going back ---------------------------------------------------------------------------------------
+
+    def _roll_back(self, reason: str) -> UpdateState:
+        # Once sent back, a file is never tried again by itself.
+        unsaid = ("update_rolled_back", f"{self._named()} to {self.state.previous}: {reason}"[:390])
+        self.state = self.state.to(Phase.ROLLED_BACK, self._around.now_ms(), reason[:390], unsaid)
+        for _ in range(self._rules.max_attempts):
+            self.state = self.state.counted(self.state.sha256)
+        self.state = self._state_file.save(self.state)
+        self._switch_back()
+        self._say()
+        return self.state
+
+    def _switch_back(self) -> None:
+        if self.active().manifest.version == self.state.version:
+            try:
+                self.slots.activate()
+            except UntrustedError as error:
+                log.error("the model before is damaged, the new one goes on answering: %s", error)
+
+    def _previous(self, active: Package) -> Package:
+        try:
+            return self.slots.staged()
+        except UntrustedError:
+            return self._birth if self._birth.manifest.version != active.manifest.version else active
+
+    def _born(self) -> None:
+        """Before the first update the package of birth takes a slot, so that there is something to go back to."""
+        if self.slots.load() is not None:
+            return
+        place = self._files / "birth.tar"
+        try:
+            replace_file(place, packed_bytes(self._birth))
+        except OSError as error:
+            raise TrustStoreError(f"{place}: cannot be written ({error}); make room or mend the disk") from error
+        self.slots.install(place)
+        self.slots.activate()
+
+    def _give_up(self, reason: str, tell: bool) -> None:
+        log.warning("update given up: %s", reason)
+        self._go(Phase.IDLE, reason[:390], ("update_failed", reason[:390]) if tell else ("", ""))
+
+    def _go(self, phase: Phase, reason: str = "", tell: tuple[str, str] = ("", "")) -> None:
+        self.state = self._state_file.save(self.state.to(phase, self._around.now_ms(), reason, tell))
+        self._say()
+
+    def _say(self) -> None:
+        """Tell the centre what is unsaid; a cut in between tells it twice, never not at all."""
+        if self.state.unsaid[0]:
+            self._around.tell(*self.state.unsaid)
+            self.state = self._state_file.save(msgspec.structs.replace(self.state, unsaid=("", "")))
+
+    def _named(self) -> str:
+        return f"{self.state.name}@{self.state.version}"

@@ -1,0 +1,117 @@
+"""Where an update stands: one small file, written before each action, and the table of what may follow what."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from pikvani_device.update.durable_files import replace_file
+from pikvani_device.update.errors import TrustStoreError
+
+
+class Phase(StrEnum):
+    """Where an update stands. What is named is what is being done, or was done last."""
+
+    IDLE = "idle"
+    CHECKING = "checking"
+    DOWNLOADING = "downloading"
+    VERIFYING = "verifying"
+    STAGED = "staged"
+    SELF_TEST = "self_test"
+    ACTIVATING = "activating"
+    WATCHING = "watching"
+    COMMITTED = "committed"
+    ROLLED_BACK = "rolled_back"
+
+
+TRANSITIONS: dict[Phase, frozenset[Phase]] = {
+    Phase.IDLE: frozenset({Phase.CHECKING}),
+    Phase.CHECKING: frozenset({Phase.IDLE, Phase.DOWNLOADING}),
+    Phase.DOWNLOADING: frozenset({Phase.IDLE, Phase.VERIFYING}),
+    Phase.VERIFYING: frozenset({Phase.IDLE, Phase.STAGED}),
+    Phase.STAGED: frozenset({Phase.SELF_TEST}),
+    Phase.SELF_TEST: frozenset({Phase.IDLE, Phase.ACTIVATING}),
+    Phase.ACTIVATING: frozenset({Phase.IDLE, Phase.WATCHING}),
+    Phase.WATCHING: frozenset({Phase.COMMITTED, Phase.ROLLED_BACK}),
+    Phase.COMMITTED: frozenset({Phase.CHECKING, Phase.ROLLED_BACK}),
+    Phase.ROLLED_BACK: frozenset({Phase.CHECKING}),
+}
+AT_REST = frozenset({Phase.IDLE, Phase.COMMITTED, Phase.ROLLED_BACK, Phase.WATCHING})
+"""Phases in which nothing is to be done before time passes or somebody asks."""
+
+_FILE = "state.json"
+_MAX_REMEMBERED = 32
+
+
+class UpdateState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is remembered over a power cut.
+
+    Attributes:
+        phase: where it stands.
+        name: of the package it is about.
+        version: on the way in, or the last that came in.
+        sha256: of the signed file.
+        previous: version that answered before.
+        reason: why it stands where it stands; empty while all is well.
+        since_ms: UTC milliseconds, as this machine believed, of the last change.
+        unsaid: code and detail the centre has yet to be told; empty when it was.
+        attempts: tries by sha256 of the file, so that a bad one is not fetched for ever.
+    """
+
+    phase: Phase = Phase.IDLE
+    name: str = ""
+    version: str = ""
+    sha256: str = ""
+    previous: str = ""
+    reason: str = ""
+    since_ms: int = 0
+    unsaid: tuple[str, str] = ("", "")
+    attempts: dict[str, int] = {}
+
+    def to(
+        self, phase: Phase, since_ms: int, reason: str = "", unsaid: tuple[str, str] = ("", ""), **changes: str
+    ) -> UpdateState:
+        """The state after a permitted step.
+
+        Raises:
+            ValueError: the table does not permit it: a mistake of this software.
+        """
+        if phase not in TRANSITIONS[self.phase]:
+            raise ValueError(f"an update that is {self.phase} cannot become {phase}")
+        return msgspec.structs.replace(self, phase=phase, since_ms=since_ms, reason=reason, unsaid=unsaid, **changes)
+
+    def counted(self, sha256: str) -> UpdateState:
+        """The state with one more try of a file."""
+        kept = dict(list(self.attempts.items())[-_MAX_REMEMBERED:])
+        return msgspec.structs.replace(self, attempts=kept | {sha256: kept.get(sha256, 0) + 1})
+
+
+class StateFile:
+    """Keeps an `UpdateState` in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / _FILE
+
+    def load(self) -> UpdateState:
+        """What was saved last; idle where nothing was, or where it cannot be read any more."""
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=UpdateState)
+        except FileNotFoundError:
+            return UpdateState()
+        except (OSError, msgspec.MsgspecError) as error:
+            return UpdateState(reason=f"the state of the last update was unreadable ({error})"[:200])
+
+    def save(self, state: UpdateState) -> UpdateState:
+        """Make it durable before the action it names.
+
+        Raises:
+            TrustStoreError: the disk does not take it.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(self._path, msgspec.json.encode(state))
+        except OSError as error:
+            raise TrustStoreError(f"{self._path}: cannot be written ({error}); make room or mend the disk") from error
+        return state

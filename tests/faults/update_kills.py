@@ -1,0 +1,147 @@
+"""Kills an update at every write, rename and sync there is; afterwards the device answers with one verified model.
+
+A child process does the update and ends at once (`os._exit`) before its n-th durable step; the next process starts as
+after a power cut. Run all of them: python tests/faults/update_kills.py [--every N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.device.update.village import Village
+
+from pikvani_device.update.state import AT_REST, Phase
+
+_DEAD = 77
+_EVENTS = frozenset({"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"})
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+@dataclass
+class Outcome:
+    """What a run found."""
+
+    points: int = 0
+    unverified: list[str] = field(default_factory=list)
+    versions: dict[str, int] = field(default_factory=dict)
+
+
+class Step:
+    """Counts durable steps of this process, and ends it before one of them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.die_at = -1
+        self.on = False
+        sys.addaudithook(self._hook)
+        for name in ("fsync", "fdatasync"):
+            setattr(os, name, self._before(getattr(os, name)))
+
+    def _hook(self, event: str, args: tuple[object, ...]) -> None:
+        if not self.on:
+            return
+        if event in _EVENTS or (event == "open" and isinstance(args[2], int) and args[2] & _WRITES):
+            self._tick()
+
+    def _before(self, call: Callable[..., object]) -> Callable[..., object]:
+        def counted(*arguments: object) -> object:
+            if self.on:
+                self._tick()
+            return call(*arguments)
+
+        return counted
+
+    def _tick(self) -> None:
+        self.count += 1
+        if self.count == self.die_at:
+            os._exit(_DEAD)
+
+
+def whole_file(village: Village) -> None:
+    """Check, fetch the whole file, switch, watch, keep."""
+    village.engine().run()
+    village.engine().watch()
+
+
+def difference_and_back(village: Village) -> None:
+    """A second update, by difference, that goes back; then a third that stays."""
+    village.engine().run()
+    village.cases = {"1.2.0": village.cases["bad"], "1.1.0": village.cases["1.1.0"]}
+    village.engine().watch()
+
+
+def prepare(folder: Path, second: bool) -> Village:
+    village = Village(folder)
+    first = village.release("1.1.0")
+    village.seen("1.1.0", 30)
+    if second:
+        whole_file(village)
+        village.release("1.2.0", difference_from=first)
+        village.seen("bad", 30, decision="refuse")
+    return village
+
+
+def run(every: int = 1, say: Callable[[str], None] = print) -> Outcome:
+    """Both scenarios, killed before every `every`-th step."""
+    outcome = Outcome()
+    for name, scenario, second in (("whole file", whole_file, False), ("difference", difference_and_back, True)):
+        point = 1
+        while _one(scenario, second, point, f"{name}, step {point}", outcome):
+            outcome.points += 1
+            point += every
+        say(f"{name}: {point - 1} steps")
+    return outcome
+
+
+def _one(scenario: Callable[[Village], None], second: bool, point: int, name: str, outcome: Outcome) -> bool:
+    """Kill before step `point`; False where the scenario ended before."""
+    with tempfile.TemporaryDirectory() as folder:
+        village = prepare(Path(folder), second)
+        child = os.fork()
+        if child == 0:
+            steps = Step()
+            steps.die_at, steps.on = point, True
+            try:
+                scenario(village)
+            except BaseException:
+                os._exit(1)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        code = os.waitstatus_to_exitcode(status)
+        if code == 1:
+            outcome.unverified.append(f"{name}: the update raised before it was cut")
+            return True
+        try:
+            # `active` verifies every file; what answers just after the cut, and after going on.
+            answers = village.engine().active().manifest.version
+            outcome.versions[answers] = outcome.versions.get(answers, 0) + 1
+            village.engine().recover()
+            state = village.engine().run()
+            again = village.engine().active().manifest.version
+            allowed = {"1.0.0", "1.1.0", "1.2.0"} if second else {"1.0.0", "1.1.0"}
+            if {answers, again} - allowed or state.phase not in AT_REST or (not second and again != "1.1.0"):
+                outcome.unverified.append(f"{name}: {answers}, then {again} ({state.phase} {state.reason})")
+            if second and state.phase == Phase.ROLLED_BACK and again != "1.1.0":
+                outcome.unverified.append(f"{name}: rolled back, and {again} answers")
+        except Exception as error:
+            outcome.unverified.append(f"{name}: {type(error).__name__}: {error}")
+        return code == _DEAD
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--every", type=int, default=1, help="kill before every N-th step only")
+    found = run(parser.parse_args().every)
+    print(f"{found.points} points, {len(found.unverified)} bad, answered after the cut: {found.versions}")
+    for line in found.unverified[:20]:
+        print(line)
+    sys.exit(1 if found.unverified else 0)
