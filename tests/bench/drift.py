@@ -5,7 +5,9 @@ kinds, the same over the shifts, the share of nulls with an alarm, and the media
 Then a year of made villages judged every week: false alarms a device-year with the season's reference and, beside it,
 with all earlier days; and how many weeks a dirty lens and a stuck model take to be seen. Then sketches of 10 million
 rows against the pooled raw data.
-Run: python -m tests.bench.drift [series] [years] [rows]
+`delays` sets river's detectors, at the settings that alarm on undisturbed villages no oftener than the verdicts do,
+beside them: days from a fault to its alarm.
+Run: python -m tests.bench.drift [series] [years] [delays] [rows]
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ try:
 except ImportError:
     river_drift = None
 
-Detector = Callable[[NDArray[np.float64]], list[int]]
+Vector = NDArray[np.float64]
+Detector = Callable[[Vector], list[int]]
 
 
 def _ours(values: NDArray[np.float64]) -> list[int]:
@@ -113,6 +116,108 @@ def years(villages: int = 40) -> None:
         )
 
 
+_NEVER_DAYS = 182
+"""A fault not seen within half a year counts so many days."""
+_FAULT_FROM = date(2026, 1, 1) + timedelta(days=7 * 24)
+_SETTINGS: dict[str, tuple[dict[str, float], ...]] = {
+    "ADWIN": tuple({"delta": 10.0**-k} for k in (1, 2, 3, 4, 6, 8, 10, 15, 20, 30)),
+    "PageHinkley": tuple({"threshold": x, "delta": 0.005, "min_instances": 30} for x in (0.3, 0.5, 1, 2, 4, 8, 16, 32)),
+    "KSWIN": tuple({"alpha": 10.0**-k, "seed": 1} for k in (2.3, 4, 6, 9, 13)),
+}
+
+
+def _village(seed: int, fault: Fault | None) -> tuple[list[Vector], list[int]]:
+    """A village's daily series (mean brightness, share of one class; raw, and less earlier years), and our alarms.
+
+    Returns:
+        Four series of the whole time, and the days of the third year on which a verdict said drift.
+    """
+    rng = np.random.default_rng([78, seed])
+    days = [date(2024, 1, 1) + timedelta(days=i) for i in range(3 * 365 + 1)]
+    lags = {year: float(rng.normal(0, 7)) for year in (2024, 2025, 2026)}
+    sketches = {day: made_day(rng, day, lags[day.year], 12, fault) for day in days}
+    raw = np.array([_daily(sketches[day]) for day in days])
+    raw = np.where(np.isnan(raw), np.nanmean(raw, axis=0), raw)
+    rest = raw.copy()
+    for i, day in enumerate(days):
+        past = [j for j in ((d - days[0]).days for d in reference_days(day, days[:i])) if j < i]
+        rest[i] = raw[i] - raw[past].mean(axis=0) if past else 0.0
+    alarms = []
+    for week in range(51):
+        last = date(2026, 1, 1) + timedelta(days=7 * week + 6)
+        current = merge(sketches[last - timedelta(days=i)] for i in range(14))
+        past_days = reference_days(last - timedelta(days=7), days)
+        if judge(merge(sketches[day] for day in past_days), current).kind not in ("none", "cannot_say"):
+            alarms.append((last - days[0]).days)
+    return [raw[:, 0], raw[:, 1], rest[:, 0], rest[:, 1]], alarms
+
+
+def _daily(sketch: Sketch) -> tuple[float, float]:
+    counts = np.array(sketch.histograms["brightness"], dtype=float)
+    if not counts.sum():
+        return float("nan"), float("nan")
+    bins = FEATURES["brightness"]
+    middles = bins.low + (bins.high - bins.low) * (np.arange(bins.count) + 0.5) / bins.count
+    return float(counts @ middles / counts.sum()), sketch.classes.get("cotton/rust", 0) / max(1, sketch.cases)
+
+
+def _river_alarms(name: str, settings: dict[str, float], pair: list[Vector]) -> list[int]:
+    found = []
+    for values in pair:
+        detector = getattr(river_drift, name)(**settings)
+        for index, value in enumerate(values):
+            detector.update(float(value))
+            if detector.drift_detected:
+                found.append(index)
+    return sorted(found)
+
+
+def delays(villages: int = 30) -> None:
+    """Print days to the alarm at equal false alarms."""
+    third = (date(2026, 1, 1) - date(2024, 1, 1)).days
+    start = (_FAULT_FROM - date(2024, 1, 1)).days
+    nulls = [_village(seed, None) for seed in range(villages)]
+    kinds = {
+        "dirty lens": Fault(_FAULT_FROM, darker=0.2),
+        "slightly dirty lens": Fault(_FAULT_FROM, darker=0.12),
+        "stuck model": Fault(_FAULT_FROM, stuck_share=0.5),
+        "partly stuck model": Fault(_FAULT_FROM, stuck_share=0.3),
+    }
+    faulty = {kind: [_village(1_000 + seed, fault) for seed in range(12)] for kind, fault in kinds.items()}
+    ours = sum(len(alarms) for _, alarms in nulls)
+    print(json.dumps({"villages": villages, "our_false_alarms_per_device_year": round(ours / villages, 3)}), flush=True)
+
+    def told(name: str, alarms_of: Callable[[list[Vector], list[int]], list[int]], **more: object) -> None:
+        row: dict[str, object] = {"detector": name} | more
+        for kind, found in faulty.items():
+            waits = []
+            for series, verdicts in found:
+                after = [at - start for at in alarms_of(series, verdicts) if at >= start]
+                waits.append(min([_NEVER_DAYS, *after]))
+            row[f"{kind}, days median"] = float(np.median(waits))
+        print(json.dumps(row), flush=True)
+
+    told("verdicts", lambda _series, verdicts: verdicts)
+    if river_drift is None:
+        print("river is not installed: its baselines are left out")
+        return
+    for name, settings in _SETTINGS.items():
+        for part, which in (("raw", slice(0, 2)), ("less earlier years", slice(2, 4))):
+            chosen: dict[str, float] | None = None
+            for one in settings:
+                false = sum(
+                    sum(1 for at in _river_alarms(name, one, series[which]) if at >= third) for series, _ in nulls
+                )
+                if false <= ours:
+                    chosen = one
+                    break
+            if chosen is None:
+                print(json.dumps({"detector": name, "input": part, "settings": "none is as quiet"}), flush=True)
+                continue
+            alarms_of = lambda s, _v, n=name, c=chosen, w=which: _river_alarms(n, c, s[w])  # noqa: E731
+            told(name, alarms_of, input=part, settings=chosen)
+
+
 def rows(count: int = 10_000_000) -> None:
     """Print PSI and KS of merged sketches and of the pooled raw rows."""
     rng = np.random.default_rng(11)
@@ -147,6 +252,6 @@ def plain_series() -> None:
 
 
 if __name__ == "__main__":
-    parts = {"series": plain_series, "years": years, "rows": rows}
+    parts = {"series": plain_series, "years": years, "delays": delays, "rows": rows}
     for chosen in sys.argv[1:] or parts:
         parts[chosen]()
