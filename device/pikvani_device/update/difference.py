@@ -1,6 +1,6 @@
 """Rebuilds a new package file from the old one and a small difference. Does not trust it: the signed hash decides.
 
-The other half, which makes differences, is `pikvani_server.repository.differences`; the form is written down there.
+The other half, which makes differences, is at the centre; the form is written down in the contract.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import zstandard
 from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import TargetFile  # type: ignore[attr-defined]
 
+from pikvani_contract.repository import DIFFERENCE_MAGIC as MAGIC
 from pikvani_device.update.errors import UntrustedError
 
-MAGIC = b"pikvani-difference-1\n"
 _HEAD = len(MAGIC) + hashlib.sha256().digest_size
 
 

@@ -16,9 +16,7 @@ from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
 from tuf.ngclient.config import EnvelopeType
 
 from pikvani_contract.clock import ClockTrust, Moment
-
-SIGNED_AT_FIELD = "x-pikvani-signed-at"
-"""Field of `timestamp.json`: UTC second it was signed at, as `2026-01-31T12:00:00Z`."""
+from pikvani_contract.repository import SIGNED_AT_FIELD
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -32,18 +32,11 @@ class Slots:
     """Two slots under one folder.
 
     Args:
-        folder: its own; made if it is not there.
-
-    Raises:
-        TrustStoreError: it cannot be made.
+        folder: its own; made by the first `install`.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise TrustStoreError(f"{folder}: cannot be made ({error}); mend the disk") from error
 
     def load(self) -> Package | None:
         """The package that answers, verified file by file; nothing before the first was activated.
@@ -77,6 +70,7 @@ class Slots:
         slot = _other(self._current() or _SLOTS[1])
         place = self._folder / slot
         try:
+            self._folder.mkdir(parents=True, exist_ok=True)
             # The mark goes first: whatever is found half removed or half written later is not verified.
             self._mark(slot).unlink(missing_ok=True)
             _sync(self._folder)

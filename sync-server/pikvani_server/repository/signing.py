@@ -24,13 +24,12 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]
 from tuf.api.serialization.json import JSONSerializer
 
 from pikvani_contract.model.packing import difference_target, package_target
+from pikvani_contract.repository import SIGNED_AT_FIELD
 from pikvani_server.repository.differences import make_difference
 from pikvani_server.repository.errors import SigningError
 from pikvani_server.repository.packages import PackedPackage
 from pikvani_server.repository.shelf import Shelf
 
-SIGNED_AT_FIELD = "x-pikvani-signed-at"
-"""When a timestamp was signed: the floor under a device's clock (docs/adr/0004-updates.md)."""
 ROOT_THRESHOLD = 2
 ROOT_KEYS = 3
 LIFETIMES = {

@@ -12,10 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tuf.api.metadata import TargetFile
 
-from pikvani_device.update import difference
-from pikvani_device.update.difference import MAGIC, rebuild
+from pikvani_contract.repository import DIFFERENCE_MAGIC as MAGIC
+from pikvani_device.update.difference import rebuild
 from pikvani_device.update.errors import UntrustedError
-from pikvani_server.repository import differences
 from pikvani_server.repository.differences import make_difference
 
 
@@ -69,7 +68,3 @@ def test_a_few_bytes_that_claim_to_be_gigabytes_are_not_unpacked() -> None:
     bomb = zstandard.ZstdCompressor().compress(bytes(50_000_000))
     with pytest.raises(UntrustedError, match="another length"):
         rebuild(OLD, MAGIC + hashlib.sha256(OLD).digest() + bomb, signed(NEW))
-
-
-def test_both_ends_write_the_same_form() -> None:
-    assert difference.MAGIC == differences.MAGIC

@@ -11,8 +11,9 @@ from tests.support.tuf_repository import NOW, TufRepository
 from tuf.api.metadata import Timestamp
 
 from pikvani_contract.clock import ClockTrust
+from pikvani_contract.repository import SIGNED_AT_FIELD
 from pikvani_device.update.errors import ExpiredError
-from pikvani_device.update.reference_time import SIGNED_AT_FIELD, reference_time, signed_at
+from pikvani_device.update.reference_time import reference_time, signed_at
 from pikvani_device.update.trust import TrustedRepository
 
 Look = Callable[..., TrustedRepository]

@@ -20,7 +20,6 @@ from tests.device.conftest import sample_manifest
 from pikvani_contract.clock import ClockTrust, Moment
 from pikvani_contract.model.manifest import DataSource, FileEntry, load_package
 from pikvani_device.adapters.fetcher_directory import DirectoryFetcher
-from pikvani_device.update import reference_time
 from pikvani_device.update.difference import rebuild
 from pikvani_device.update.trust import TrustedRepository, plant_root
 from pikvani_server.cli import cli
@@ -288,10 +287,6 @@ def test_a_desk_whose_clock_went_back_signs_nothing(server: Command, made: Path,
     with pytest.raises(SigningError, match="set this clock right"):
         server("repository", "refresh-timestamp", "--timestamp-key", "@timestamp")
     assert (made / "metadata" / "timestamp.json").read_bytes() == before
-
-
-def test_both_ends_spell_the_time_of_signing_alike() -> None:
-    assert signing.SIGNED_AT_FIELD == reference_time.SIGNED_AT_FIELD
 
 
 @pytest.mark.parametrize("stop_before", ["targets", "snapshot", "timestamp"])
