@@ -27,6 +27,14 @@ class Camera(Protocol):
         """
         ...
 
+    def preview(self) -> RgbImage:
+        """A picture to aim by, quicker than `capture`, perhaps less settled; it uses nothing up.
+
+        Raises:
+            CameraError: as `capture`.
+        """
+        ...
+
     def close(self) -> None:
         """Let the hardware go. May be called twice."""
         ...

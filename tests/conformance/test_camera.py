@@ -71,6 +71,15 @@ def test_given_a_camera_then_every_capture_is_an_rgb_photograph(camera: Camera) 
         assert photo.shape[2] == 3
 
 
+def test_given_previews_then_they_use_nothing_up(camera: Camera) -> None:
+    seen = [camera.preview() for _ in range(5)]
+    assert all(frame.shape[2] == 3 and frame.dtype == np.uint8 for frame in seen)
+    assert np.abs(camera.capture().astype(int) - seen[-1]).mean() < 1
+    camera.close()
+    with pytest.raises(CameraError):
+        camera.preview()
+
+
 def test_given_the_first_drawn_leaf_then_its_colours_come_in_the_order_red_green_blue(camera: Camera) -> None:
     assert np.abs(camera.capture().astype(int) - draw_leaf(1)).mean() < 12
 

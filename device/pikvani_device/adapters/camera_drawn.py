@@ -26,6 +26,12 @@ class DrawnCamera:
         self._seed += 1
         return leaf
 
+    def preview(self) -> RgbImage:
+        """See `Camera.preview`: the leaf that the next capture gives."""
+        if self._closed:
+            raise CameraError("the drawn camera was closed; open a new one")
+        return draw_leaf(self._seed)
+
     def close(self) -> None:
         """See `Camera.close`."""
         self._closed = True

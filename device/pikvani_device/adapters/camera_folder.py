@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 from pikvani_device.errors import CameraError, PhotoError
@@ -35,13 +36,19 @@ class FolderCamera:
             ) from None
         if not names:
             raise CameraError(f"camera folder {directory} holds no .jpg, .png or .webp; put photographs into it")
-        self._rest: Iterator[Path] = iter(names)
+        self._rest = deque(names)
 
     def capture(self) -> RgbImage:
         """See `Camera.capture`."""
-        path = next(self._rest, None)
-        if path is None:
+        photograph = self.preview()
+        self._rest.popleft()
+        return photograph
+
+    def preview(self) -> RgbImage:
+        """See `Camera.preview`: the photograph that the next capture gives."""
+        if not self._rest:
             raise CameraError(f"camera folder {self._directory} has no further photograph; add some and start again")
+        path = self._rest[0]
         try:
             return self._decode(path.read_bytes(), path.name)
         except OSError as error:
@@ -51,4 +58,4 @@ class FolderCamera:
 
     def close(self) -> None:
         """See `Camera.close`."""
-        self._rest = iter(())
+        self._rest.clear()

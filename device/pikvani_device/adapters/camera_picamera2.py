@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pikvani_device.errors import CameraError
+from pikvani_device.errors import CameraError, CameraHungError
 from pikvani_device.ports import RgbImage
 
 
@@ -64,10 +64,14 @@ class Picamera2Camera:
         if failure:
             raise CameraError(f"the Raspberry Pi camera failed: {failure[0]}; check its ribbon cable")
         if not result:
-            raise CameraError(
+            raise CameraHungError(
                 f"the Raspberry Pi camera gave no picture within {self._timeout_s:g} s: it hangs; restart the device"
             )
         return result[0]
+
+    def preview(self) -> RgbImage:
+        """See `Camera.preview`: the camera runs all the time, so its next frame is both."""
+        return self.capture()
 
     def close(self) -> None:
         """See `Camera.close`."""

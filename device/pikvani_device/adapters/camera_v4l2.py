@@ -10,7 +10,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from pikvani_device.errors import CameraError
+from pikvani_device.errors import CameraError, CameraHungError
 from pikvani_device.ports import RgbImage
 
 WARM_UP_FRAMES = 4
@@ -60,7 +60,7 @@ class V4l2Camera:
     ) -> None:
         self._device = f"/dev/video{index}"
         self._timeout_s = timeout_s
-        self._requests: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._frames: queue.SimpleQueue[RgbImage | str] = queue.SimpleQueue()
         self._broken = ""
         # A daemon thread: one stuck inside the driver cannot be ended, and must not keep the process alive.
@@ -71,24 +71,32 @@ class V4l2Camera:
 
     def capture(self) -> RgbImage:
         """See `Camera.capture`."""
+        return self._take(WARM_UP_FRAMES)
+
+    def preview(self) -> RgbImage:
+        """See `Camera.preview`: the driver's next frame, without waiting for the exposure to settle."""
+        return self._take(0)
+
+    def _take(self, passed_over: int) -> RgbImage:
         if self._broken:
             raise CameraError(self._broken)
-        self._requests.put(True)
+        self._requests.put(passed_over)
         return self._wait("give a photograph")
 
     def close(self) -> None:
         """See `Camera.close`."""
         self._broken = self._broken or f"camera {self._device} was closed; open it again"
-        self._requests.put(False)
+        self._requests.put(None)
 
     def _wait(self, doing: str) -> RgbImage:
         try:
             answer = self._frames.get(timeout=self._timeout_s)
         except queue.Empty:
-            answer = (
+            self._broken = (
                 f"camera {self._device} did not {doing} within {self._timeout_s:g} s: it hangs; "
                 "unplug it, plug it in again and restart, or raise camera.timeout_s"
             )
+            raise CameraHungError(self._broken) from None
         if isinstance(answer, str):
             self._broken = answer
             raise CameraError(answer)
@@ -101,8 +109,8 @@ class V4l2Camera:
                 self._frames.put(f"camera {self._device} is not there; plug it in, or set camera.index")
                 return
             self._frames.put(np.zeros((1, 1, 3), np.uint8))
-            while self._requests.get():
-                for _ in range(WARM_UP_FRAMES):
+            while (passed_over := self._requests.get()) is not None:
+                for _ in range(passed_over):
                     source.read()
                 taken, frame = source.read()
                 if not taken or frame is None:

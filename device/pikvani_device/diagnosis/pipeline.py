@@ -8,7 +8,7 @@ thread-safe: the caller lets one case in at a time.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from pikvani_contract.model.posterior import decide
 from pikvani_device.diagnosis.photo import Photo, read_photo
 from pikvani_device.diagnosis.quality_gate import assess
 from pikvani_device.diagnosis.result import Decision, Diagnosis
+from pikvani_device.diagnosis.symptoms import likelihoods
 from pikvani_device.errors import ModelError
 from pikvani_device.ports import Runtime
 
@@ -41,9 +42,9 @@ class Pipeline:
         return self.manifest.decision.max_photos
 
     def read_and_diagnose(
-        self, files: Sequence[tuple[str, bytes]], crop: str | None = None
+        self, files: Sequence[tuple[str, bytes]], crop: str | None = None, symptoms: Collection[str] = ()
     ) -> tuple[Diagnosis, list[Photo]]:
-        """Diagnose photographs as they lie in files: `(name, bytes)` each.
+        """Diagnose photographs as they lie in files: `(name, bytes)` each; `symptoms` as `diagnose`.
 
         Returns:
             The diagnosis, and the decoded photographs for whoever keeps them.
@@ -55,9 +56,15 @@ class Pipeline:
         """
         started_s = time.perf_counter()
         photos = [read_photo(data, name) for name, data in files]
-        return self.diagnose(photos, crop, started_s), photos
+        return self.diagnose(photos, crop, started_s, symptoms), photos
 
-    def diagnose(self, photos: Sequence[Photo], crop: str | None = None, started_s: float | None = None) -> Diagnosis:
+    def diagnose(
+        self,
+        photos: Sequence[Photo],
+        crop: str | None = None,
+        started_s: float | None = None,
+        symptoms: Collection[str] = (),
+    ) -> Diagnosis:
         """Diagnose decoded photographs of one plant.
 
         Photographs the gate turned down do not count beside good ones. Where it turned down all of them the model
@@ -67,6 +74,7 @@ class Pipeline:
             photos: 1 to `max_photos`.
             crop: the crop, where the farmer told it.
             started_s: `time.perf_counter()` when the case began; now, if left out.
+            symptoms: what the farmer sees, of `symptoms.SYMPTOMS`.
 
         Raises:
             ModelError: as `read_and_diagnose`.
@@ -77,11 +85,13 @@ class Pipeline:
         good = [photo for photo, report in zip(photos, quality, strict=True) if report.accepted]
         try:
             evidence = [look(self.manifest, p.pixels, self.runtime.invoke, crop) for p in good or photos]
-            said = decide(self.manifest, evidence, crop)
+            said = decide(self.manifest, evidence, crop, likelihoods(self.manifest.labels, symptoms))
         except PackageError as error:
             raise ModelError(str(error)) from None
         decision: Decision = said.decision
         reason: str = "" if decision == "answer" else said.reason
+        label = self.manifest.labels.index(said.label)
+        maps = iter(e.maps[:, :, label] for e in evidence)
         if not good:
             decision, reason = "more", quality[0].reason
         return Diagnosis(
@@ -95,5 +105,6 @@ class Pipeline:
             model=self.model_version,
             runtime=self.runtime.name,
             quality=quality,
+            heat=tuple(next(maps) if report.accepted or not good else None for report in quality),
             embedding=np.mean([e.embedding for e in evidence], axis=0),
         )

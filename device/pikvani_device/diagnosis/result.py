@@ -29,6 +29,8 @@ class Diagnosis:
         model: `name@version` of the package.
         runtime: what ran it.
         quality: one report a photograph, in the order given.
+        heat: one map a photograph, `[side, side]`, of where it speaks for `condition`, over the first view's square;
+            None for one that was not looked at.
         embedding: `[e]`, the mean over the photographs looked at, for the day's drift sketch.
     """
 
@@ -42,6 +44,7 @@ class Diagnosis:
     model: str
     runtime: str
     quality: tuple[QualityReport, ...]
+    heat: tuple[NDArray[np.float32] | None, ...] = field(default=(), compare=False, repr=False)
     embedding: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
 
     @property
