@@ -7,7 +7,7 @@ reader passes over it and a new reader fills it in. A change that cannot be made
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -17,6 +17,8 @@ MAX_RECORDS = 1_000
 """Records in one batch."""
 MAX_GAPS = 64
 """Gaps in one receipt."""
+MAX_WANTED_BYTES = 65_536
+"""Bytes of a repository's file in one ask."""
 
 _INT63 = 2**63 - 1
 Sequence = Annotated[int, Meta(ge=1, le=_INT63)]
@@ -186,13 +188,125 @@ class BlockBody(msgspec.Struct, array_like=True, frozen=True):
     data: Annotated[bytes, Meta(max_length=32_768)]
 
 
-Body = CaseBody | AlarmBody | SketchBody | BlockBody
-BODIES: dict[str, type[CaseBody] | type[AlarmBody] | type[SketchBody] | type[BlockBody]] = {
+class UpdateReport(msgspec.Struct, array_like=True, frozen=True):
+    """What became of an update on a device. A roll-out goes on only where it says `committed`.
+
+    Attributes:
+        what: `watching` (it answers, on trial), `committed`, `rolled_back`, `failed`, `difference_failed` or
+            `not_taken` (told to go back from what it never had).
+        package: name of the package.
+        version: its version.
+        previous: version that answered before.
+        order: number of the centre's order it followed, 0 for none.
+        detail: one line: what was measured, or why not.
+        cases: cases seen under the new version.
+        errors: cases in which the runtime failed.
+        unanswered: cases of `cases` that were not answered.
+        latency_ms: median of `cases`.
+    """
+
+    what: Name
+    package: Name = ""
+    version: Name = ""
+    previous: Name = ""
+    order: Count = 0
+    detail: Text = ""
+    cases: Count = 0
+    errors: Count = 0
+    unanswered: Count = 0
+    latency_ms: Count = 0
+
+
+Body = CaseBody | AlarmBody | SketchBody | BlockBody | UpdateReport
+BODIES: dict[str, type[CaseBody] | type[AlarmBody] | type[SketchBody] | type[BlockBody] | type[UpdateReport]] = {
     "case": CaseBody,
     "alarm": AlarmBody,
     "sketch": SketchBody,
     "block": BlockBody,
+    "update": UpdateReport,
 }
+
+
+class Want(msgspec.Struct, array_like=True, frozen=True):
+    """A piece of one file of the signed repository.
+
+    Attributes:
+        path: `metadata/...` or `targets/...`, as the signed metadata spells it.
+        offset: where the piece begins.
+        length: bytes wanted at most.
+    """
+
+    path: Annotated[str, Meta(min_length=1, max_length=400)]
+    offset: Count
+    length: Annotated[int, Meta(ge=1, le=MAX_WANTED_BYTES)]
+
+
+class Ask(msgspec.Struct, array_like=True, frozen=True):
+    """A device asks for pieces of files. What it has not asked for is never sent: that is the flow control.
+
+    Attributes:
+        schema: `SCHEMA` of the sender.
+        number: the device's own number of this ask, repeated in the answer.
+        wants: at most four pieces.
+    """
+
+    schema: Annotated[int, Meta(ge=1, le=1_000)]
+    number: Count
+    wants: Annotated[list[Want], Meta(min_length=1, max_length=4)]
+
+
+class Piece(msgspec.Struct, array_like=True, frozen=True):
+    """Bytes of one wanted piece.
+
+    Attributes:
+        want: which of the ask's wants, from 0.
+        size: bytes of the whole file, -1 where there is no such file.
+        offset: where `data` begins in the file.
+        data: at most what was wanted; empty at the file's end or where there is none.
+    """
+
+    want: Annotated[int, Meta(ge=0, le=3)]
+    size: Annotated[int, Meta(ge=-1, le=_INT63)]
+    offset: Count
+    data: Annotated[bytes, Meta(max_length=MAX_WANTED_BYTES)]
+
+
+class Blocks(msgspec.Struct, array_like=True, frozen=True):
+    """The answer to an `Ask`, or a part of it: a long piece comes in several.
+
+    Attributes:
+        schema: `SCHEMA` of the sender.
+        number: of the ask.
+        pieces: at most eight.
+    """
+
+    schema: Annotated[int, Meta(ge=1, le=1_000)]
+    number: Count
+    pieces: Annotated[list[Piece], Meta(max_length=8)]
+
+
+class UpdateOrder(msgspec.Struct, array_like=True, frozen=True, tag="update"):
+    """The centre tells a device which signed package to take, or to go back from.
+
+    It names, it does not vouch: a device takes only what the signed metadata holds under that name and hash.
+
+    Attributes:
+        schema: `SCHEMA` of the sender.
+        number: higher than that of any order this device was given before; others are passed over.
+        action: `take` or `back`.
+        package: name of the package.
+        version: its version.
+        sha256: of the signed file.
+        reason: one line for the record.
+    """
+
+    schema: Annotated[int, Meta(ge=1, le=1_000)]
+    number: Count
+    action: Literal["take", "back"]
+    package: Name
+    version: Name
+    sha256: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    reason: Text = ""
 
 
 class LaneDepth(msgspec.Struct, array_like=True, frozen=True):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pikvani_contract import samples, topics, wire
 from pikvani_contract.errors import ContractError, WireError
-from pikvani_contract.messages import SCHEMA, AlarmBody, Batch, Receipt, Record, Status
+from pikvani_contract.messages import SCHEMA, AlarmBody, Ask, Batch, Blocks, Receipt, Record, Status, UpdateOrder
 
 
 @given(st.integers(0, 10_000), st.integers(1, 60))
@@ -29,7 +29,7 @@ def test_given_fifty_results_then_each_costs_at_most_fifty_bytes() -> None:
 
 @given(st.binary(max_size=2_000))
 def test_given_any_bytes_then_only_a_wire_error_comes_out(payload: bytes) -> None:
-    for kind in (Batch, Receipt, Status):
+    for kind in (Batch, Receipt, Status, Ask, Blocks, UpdateOrder):
         try:
             wire.unpack(payload, kind)
         except WireError as error:

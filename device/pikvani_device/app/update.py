@@ -11,20 +11,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pikvani_contract.messages import AlarmBody
+from pikvani_contract.messages import UpdateOrder, UpdateReport
 from pikvani_contract.model.manifest import Package, PackageError
 from pikvani_contract.model.packing import version_key
+from pikvani_contract.wire import unpack
 from pikvani_device import __version__
 from pikvani_device.config import Config
 from pikvani_device.errors import DeviceError
-from pikvani_device.update.engine import Engine, Rules, Tested
+from pikvani_device.update.engine import Engine
 from pikvani_device.update.fetching import Fetcher
+from pikvani_device.update.surroundings import Rules, Tested
 from pikvani_device.update.trust import TrustedRepository, plant_root
 from pikvani_device.update.watching import Evidence, Seen
 
 if TYPE_CHECKING:
     from pikvani_device.app import Device
 
+ORDER_FACT = "update.order"
+"""The centre's last order, packed, in hex: one part of the appliance hears it, another obeys."""
 _TEST_TIMEOUT_S = 180.0
 _TEST_MEMORY_BYTES = 3 * 2**30
 _SLOWER = 1.6
@@ -123,8 +127,12 @@ class _Around:
     def now_ms(self) -> int:
         return self._device.clock.now().wall_ms
 
-    def tell(self, code: str, detail: str) -> None:
-        self._device.store.enqueue("alarm", AlarmBody(code, detail))
+    def order(self) -> UpdateOrder | None:
+        kept = self._device.store.fact(ORDER_FACT)
+        return unpack(bytes.fromhex(kept), UpdateOrder) if kept else None
+
+    def tell(self, report: UpdateReport) -> None:
+        self._device.store.enqueue("update", report)
 
 
 def _within(device: Device, size: int) -> bool:

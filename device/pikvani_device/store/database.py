@@ -36,7 +36,13 @@ from pikvani_device.store.keys import (
 from pikvani_device.store.schema import migrations
 
 _LOCK_WAIT_S = 10
-_KIND_LANES = {"case": Lane.RESULT, "alarm": Lane.ALARM, "sketch": Lane.SKETCH, "block": Lane.BULK}
+_KIND_LANES = {
+    "case": Lane.RESULT,
+    "alarm": Lane.ALARM,
+    "sketch": Lane.SKETCH,
+    "update": Lane.UPDATE,
+    "block": Lane.BULK,
+}
 _SHED_ORDER = (Lane.BULK, Lane.SKETCH)
 _decode_case = msgspec.msgpack.Decoder(CaseBody)
 _decode_intervals = msgspec.msgpack.Decoder(list[tuple[int, int]])

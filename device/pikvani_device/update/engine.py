@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
+from pikvani_contract.messages import UpdateReport
 from pikvani_contract.model.manifest import Package
 from pikvani_contract.model.packing import (
     difference_target,
@@ -25,65 +24,15 @@ from pikvani_contract.model.packing import (
 )
 from pikvani_device.update.difference import rebuild
 from pikvani_device.update.durable_files import replace_file
-from pikvani_device.update.errors import TrustStoreError, UntrustedError, UpdateError
+from pikvani_device.update.errors import TrustStoreError, UnreachableError, UntrustedError, UpdateError
 from pikvani_device.update.slots import Slots
 from pikvani_device.update.state import AT_REST, Phase, StateFile, UpdateState
+from pikvani_device.update.surroundings import Rules, Surroundings
 from pikvani_device.update.target_files import is_verified, local_name
 from pikvani_device.update.trust import TrustedRepository
-from pikvani_device.update.watching import Evidence, against
+from pikvani_device.update.watching import Health, against, health
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Tested:
-    """What a self-test found.
-
-    Attributes:
-        passed: whether the package may answer farmers here.
-        detail: one line: what was measured, or what failed.
-    """
-
-    passed: bool
-    detail: str
-
-
-class Surroundings(Protocol):
-    """What the engine needs of the device around it."""
-
-    def look(self) -> TrustedRepository:
-        """A new look at the repository."""
-        ...
-
-    def self_test(self, candidate: Package, active: Package) -> Tested:
-        """Try a package in a process of its own."""
-        ...
-
-    def evidence(self, package: Package) -> Evidence:
-        """What was seen of a package's cases here."""
-        ...
-
-    def may_fetch(self, size: int) -> bool:
-        """Whether the data budget allows so many bytes now."""
-        ...
-
-    def now_ms(self) -> int:
-        """UTC milliseconds, as this machine believes."""
-        ...
-
-    def tell(self, code: str, detail: str) -> None:
-        """Tell the centre, durably."""
-        ...
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How updates are taken. `stages` are those of the registry this device follows."""
-
-    stages: tuple[str, ...] = ("production",)
-    max_attempts: int = 3
-    watch_cases: int = 30
-    watch_ms: int = 72 * 3_600_000
 
 
 class Engine:
@@ -137,10 +86,38 @@ class Engine:
             TrustStoreError: this device's own disk fails.
         """
         self.recover()
+        self.obey()
         if self.state.phase == Phase.WATCHING:
             return self.watch()
         self._go(Phase.CHECKING)
         return self._until_rest()
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the centre ordered a package that does not answer yet and may still be tried."""
+        order = self._around.order() if self._rules.by_order else None
+        if order is None or order.action != "take":
+            return False
+        tries = self.state.attempts.get(order.sha256.hex(), 0) if order.number <= self.state.order else 0
+        return self.active().manifest.version != order.version and tries < self._rules.max_attempts
+
+    def obey(self) -> UpdateState:
+        """Take on a new order of the centre: go back at once, or remember what to take at the next `run`."""
+        order = self._around.order()
+        if order is None or order.number <= self.state.order:
+            return self.state
+        about = (order.package, order.version)
+        if order.action == "take":
+            if self.state.phase != Phase.WATCHING:
+                self.state = self._state_file.save(self.state.obeying(order.number, order.sha256.hex()))
+            return self.state
+        self.state = self.state.obeying(order.number)
+        if self.state.phase in (Phase.WATCHING, Phase.COMMITTED) and about == (self.state.name, self.state.version):
+            return self._roll_back(f"the centre ordered it: {order.reason}")
+        unsaid = UpdateReport("not_taken", *about, self.active().manifest.version, order.number)
+        self.state = self._state_file.save(msgspec.structs.replace(self.state, unsaid=unsaid))
+        self._say()
+        return self.state
 
     def recover(self) -> UpdateState:
         """After a start: finish what a power cut interrupted. Cheap when nothing was."""
@@ -161,11 +138,11 @@ class Engine:
         new = self._around.evidence(package)
         reason = against(new, self._around.evidence(self._previous(package)))
         if reason:
-            return self._roll_back(reason)
+            return self._roll_back(reason, health(new))
         waited_ms = self._around.now_ms() - self.state.since_ms
         # A clock that jumped ahead must not end the watch: with no case seen, nothing is proven by time.
         if len(new.cases) >= self._rules.watch_cases or (new.cases and waited_ms >= self._rules.watch_ms):
-            self._go(Phase.COMMITTED, tell=("update_committed", f"{self._named()} after {len(new.cases)} cases"))
+            self._go(Phase.COMMITTED, tell="committed", detail=f"after {len(new.cases)} cases", seen=health(new))
         return self.state
 
     def roll_back(self, reason: str) -> UpdateState:
@@ -183,13 +160,22 @@ class Engine:
 
     def _until_rest(self) -> UpdateState:
         while self.state.phase not in AT_REST:
+            held = self._came()
             try:
                 self._step()
             except TrustStoreError:
                 raise
+            except UnreachableError as error:
+                if self._came() > held:
+                    self.state = self.state.uncounted(self.state.sha256)
+                self._give_up(str(error), tell=False)
             except UpdateError as error:
                 self._give_up(str(error), tell=isinstance(error, UntrustedError))
         return self.state
+
+    def _came(self) -> int:
+        """Bytes of files on the way that are here."""
+        return sum(path.stat().st_size for path in self._files.iterdir()) if self._files.is_dir() else 0
 
     def _step(self) -> None:
         match self.state.phase:
@@ -219,6 +205,8 @@ class Engine:
             sha256 = target.hashes.get("sha256", "")
             if named is None or named[0] != active.name or stage not in self._rules.stages:
                 continue
+            if self._rules.by_order and not self._is_ordered(*named, sha256):
+                continue
             if self.state.attempts.get(sha256, 0) < self._rules.max_attempts:
                 found.append((version_key(named[1]), named[1], sha256))
         newest = max(found, default=None)
@@ -236,6 +224,12 @@ class Engine:
             previous=active.version,
         )
         self.state = self._state_file.save(found_it)
+
+    def _is_ordered(self, name: str, version: str, sha256: str) -> bool:
+        order = self._around.order()
+        if order is None or order.action != "take" or order.number != self.state.order:
+            return False
+        return (order.package, order.version, order.sha256.hex()) == (name, version, sha256)
 
     def _download(self) -> None:
         look, state = self._around.look(), self.state
@@ -277,7 +271,7 @@ class Engine:
             small.unlink()
         except UntrustedError as error:
             # A failed difference is said aloud: the whole file costs a hundred times as much.
-            self._around.tell("update_difference_failed", f"{self._named()}: {error}"[:390])
+            self._around.tell(self._report("difference_failed", str(error)))
             return "the difference failed"
         except OSError as error:
             raise TrustStoreError(f"{place}: cannot be written ({error}); make room or mend the disk") from error
@@ -310,15 +304,15 @@ class Engine:
     def _activate(self) -> None:
         if self.active().manifest.version != self.state.version:
             self.slots.activate()
-        self._go(Phase.WATCHING, tell=("update_watching", f"{self._named()}, before {self.state.previous}"))
+        self._go(Phase.WATCHING, tell="watching", detail=self.state.reason)
         for path in self._files.iterdir():
             path.unlink()
 
     # -- going back ---------------------------------------------------------------------------------------
 
-    def _roll_back(self, reason: str) -> UpdateState:
+    def _roll_back(self, reason: str, seen: Health | None = None) -> UpdateState:
         # Once sent back, a file is never tried again by itself.
-        unsaid = ("update_rolled_back", f"{self._named()} to {self.state.previous}: {reason}"[:390])
+        unsaid = self._report("rolled_back", reason, seen)
         self.state = self.state.to(Phase.ROLLED_BACK, self._around.now_ms(), reason[:390], unsaid)
         for _ in range(self._rules.max_attempts):
             self.state = self.state.counted(self.state.sha256)
@@ -354,17 +348,33 @@ class Engine:
 
     def _give_up(self, reason: str, tell: bool) -> None:
         log.warning("update given up: %s", reason)
-        self._go(Phase.IDLE, reason[:390], ("update_failed", reason[:390]) if tell else ("", ""))
+        self._go(Phase.IDLE, reason[:390], "failed" if tell else "", reason)
 
-    def _go(self, phase: Phase, reason: str = "", tell: tuple[str, str] = ("", "")) -> None:
-        self.state = self._state_file.save(self.state.to(phase, self._around.now_ms(), reason, tell))
+    def _go(self, phase: Phase, reason: str = "", tell: str = "", detail: str = "", seen: Health | None = None) -> None:
+        unsaid = self._report(tell, detail, seen) if tell else None
+        self.state = self._state_file.save(self.state.to(phase, self._around.now_ms(), reason, unsaid))
         self._say()
+
+    def _report(self, what: str, detail: str, seen: Health | None = None) -> UpdateReport:
+        state, seen = self.state, seen or Health()
+        return UpdateReport(
+            what,
+            state.name,
+            state.version,
+            state.previous,
+            state.order if self._rules.by_order else 0,
+            detail[:390],
+            seen.cases,
+            seen.errors,
+            seen.unanswered,
+            seen.latency_ms,
+        )
 
     def _say(self) -> None:
         """Tell the centre what is unsaid; a cut in between tells it twice, never not at all."""
-        if self.state.unsaid[0]:
-            self._around.tell(*self.state.unsaid)
-            self.state = self._state_file.save(msgspec.structs.replace(self.state, unsaid=("", "")))
+        if self.state.unsaid is not None:
+            self._around.tell(self.state.unsaid)
+            self.state = self._state_file.save(msgspec.structs.replace(self.state, unsaid=None))
 
     def _named(self) -> str:
         return f"{self.state.name}@{self.state.version}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from pikvani_contract.messages import UpdateReport
 from pikvani_device.update.durable_files import replace_file
 from pikvani_device.update.errors import TrustStoreError
 
@@ -56,8 +57,9 @@ class UpdateState(msgspec.Struct, frozen=True, omit_defaults=True):
         previous: version that answered before.
         reason: why it stands where it stands; empty while all is well.
         since_ms: UTC milliseconds, as this machine believed, of the last change.
-        unsaid: code and detail the centre has yet to be told; empty when it was.
+        unsaid: what the centre has yet to be told.
         attempts: tries by sha256 of the file, so that a bad one is not fetched for ever.
+        order: number of the last order of the centre that was obeyed.
     """
 
     phase: Phase = Phase.IDLE
@@ -67,11 +69,12 @@ class UpdateState(msgspec.Struct, frozen=True, omit_defaults=True):
     previous: str = ""
     reason: str = ""
     since_ms: int = 0
-    unsaid: tuple[str, str] = ("", "")
+    unsaid: UpdateReport | None = None
     attempts: dict[str, int] = {}
+    order: int = 0
 
     def to(
-        self, phase: Phase, since_ms: int, reason: str = "", unsaid: tuple[str, str] = ("", ""), **changes: str
+        self, phase: Phase, since_ms: int, reason: str = "", unsaid: UpdateReport | None = None, **changes: str
     ) -> UpdateState:
         """The state after a permitted step.
 
@@ -86,6 +89,18 @@ class UpdateState(msgspec.Struct, frozen=True, omit_defaults=True):
         """The state with one more try of a file."""
         kept = dict(list(self.attempts.items())[-_MAX_REMEMBERED:])
         return msgspec.structs.replace(self, attempts=kept | {sha256: kept.get(sha256, 0) + 1})
+
+    def uncounted(self, sha256: str) -> UpdateState:
+        """The state with one try of a file fewer: it got further, and the link broke."""
+        left = {key: count for key, count in self.attempts.items() if key != sha256}
+        if (tries := self.attempts.get(sha256, 0) - 1) > 0:
+            left[sha256] = tries
+        return msgspec.structs.replace(self, attempts=left)
+
+    def obeying(self, number: int, sha256: str = "") -> UpdateState:
+        """The state once an order is taken on; a file a person orders gets its tries back."""
+        left = {key: count for key, count in self.attempts.items() if key != sha256}
+        return msgspec.structs.replace(self, order=number, attempts=left)
 
 
 class StateFile:

@@ -46,6 +46,23 @@ class Evidence:
     errors: int = 0
 
 
+@dataclass(frozen=True)
+class Health:
+    """What the centre is told of it: cases, failures of the runtime, cases not answered, median latency."""
+
+    cases: int = 0
+    errors: int = 0
+    unanswered: int = 0
+    latency_ms: int = 0
+
+
+def health(evidence: Evidence) -> Health:
+    """The evidence in four numbers."""
+    cases = evidence.cases
+    latency = round(statistics.median(c.latency_ms for c in cases)) if cases else 0
+    return Health(len(cases), evidence.errors, sum(c.decision != "answer" for c in cases), latency)
+
+
 def against(new: Evidence, old: Evidence) -> str:
     """Why the new model must go, or nothing."""
     asked = len(new.cases) + new.errors

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.device.update.village import Village
 
-from pikvani_contract.model.packing import package_target
-from pikvani_device.update.engine import Tested
+from pikvani_contract.messages import UpdateOrder, UpdateReport
+from pikvani_contract.model.packing import package_target, packed_bytes
+from pikvani_device.update import surroundings
 from pikvani_device.update.errors import UpdateError
 from pikvani_device.update.state import AT_REST, TRANSITIONS, Phase, StateFile, UpdateState
 from pikvani_device.update.watching import Evidence, Seen, against
@@ -22,7 +25,7 @@ def village(tmp_path: Path) -> Village:
 
 
 def codes(village: Village) -> list[str]:
-    return [code for code, _ in village.told]
+    return [report.what for report in village.told]
 
 
 def test_given_nothing_new_then_the_device_rests_and_answers_as_born(village: Village) -> None:
@@ -38,7 +41,7 @@ def test_given_a_better_model_then_it_answers_at_once_and_is_kept_once_it_has_pr
     assert village.engine().watch().phase == Phase.WATCHING
     village.seen("1.1.0", 20)
     assert village.engine().watch().phase == Phase.COMMITTED
-    assert codes(village) == ["update_watching", "update_committed"]
+    assert codes(village) == ["watching", "committed"]
 
 
 def test_given_few_cases_then_time_alone_keeps_the_model_only_where_one_was_seen(village: Village) -> None:
@@ -52,11 +55,11 @@ def test_given_few_cases_then_time_alone_keeps_the_model_only_where_one_was_seen
 
 def test_given_a_failed_self_test_then_nothing_changes_and_it_is_tried_thrice_at_most(village: Village) -> None:
     village.release("1.1.0")
-    village.tested = Tested(False, "2 of 8 golden cases differ")
+    village.tested = surroundings.Tested(False, "2 of 8 golden cases differ")
     for _ in range(5):
         state = village.engine().run()
         assert state.phase == Phase.IDLE and village.answers() == "1.0.0"
-    assert codes(village) == ["update_failed"] * 3
+    assert codes(village) == ["failed"] * 3
     fetched = village.fetcher.bytes
     village.engine().run()
     assert village.fetcher.bytes - fetched <= 700
@@ -83,7 +86,7 @@ def test_given_a_model_that_is_worse_here_then_it_goes_back_by_itself_and_says_w
     village.cases = {"1.1.0": new, "1.0.0": old}
     state = village.engine().watch()
     assert (state.phase, village.answers()) == (Phase.ROLLED_BACK, "1.0.0")
-    assert word in state.reason and codes(village)[-1] == "update_rolled_back" and word in village.told[-1][1]
+    assert word in state.reason and codes(village)[-1] == "rolled_back" and word in village.told[-1].detail
     village.engine().run()
     assert village.answers() == "1.0.0", "a model that was sent back came again"
 
@@ -131,10 +134,10 @@ def test_given_a_tampered_difference_then_it_is_said_and_the_whole_file_needs_th
         path.write_bytes(data)
     village.budget_bytes = budget
     state = village.engine().run()
-    assert codes(village)[0] == "update_difference_failed"
+    assert codes(village)[0] == "difference_failed"
     assert (state.phase == Phase.WATCHING, village.answers() == "1.1.0") == (comes, comes)
     if not comes:
-        assert "over the budget" in state.reason and codes(village)[-1] == "update_failed"
+        assert "over the budget" in state.reason and codes(village)[-1] == "failed"
 
 
 def test_given_a_package_that_says_it_is_another_then_it_is_refused(village: Village) -> None:
@@ -156,6 +159,89 @@ def test_given_a_file_that_is_missing_at_the_source_then_the_device_does_not_loo
         assert village.engine().run().phase == Phase.IDLE
     asked = sum(path.startswith("targets/") for path, _ in village.fetcher.asked)
     assert asked == village.rules.max_attempts
+
+
+def order(village: Village, number: int, version: str, action: str = "take", reason: str = "") -> UpdateOrder:
+    digest = hashlib.sha256(packed_bytes(village.package(version))).digest()
+    return UpdateOrder(1, number, action, "sample", version, digest, reason)
+
+
+def test_given_a_device_that_waits_for_orders_then_it_takes_what_was_ordered_and_nothing_newer(
+    village: Village,
+) -> None:
+    village.rules = surroundings.Rules(watch_cases=20, by_order=True)
+    village.release("1.1.0")
+    village.release("1.2.0")
+    assert (village.engine().run().phase, village.answers()) == (Phase.IDLE, "1.0.0")
+    village.ordered = order(village, 5, "1.1.0")
+    assert village.engine().ordered
+    assert (village.engine().run().phase, village.answers()) == (Phase.WATCHING, "1.1.0")
+    assert [(r.what, r.version, r.previous, r.order) for r in village.told] == [("watching", "1.1.0", "1.0.0", 5)]
+    assert not village.engine().ordered
+
+
+def test_given_an_order_for_bytes_nobody_signed_then_nothing_is_taken(village: Village) -> None:
+    village.rules = surroundings.Rules(by_order=True)
+    village.release("1.1.0")
+    village.package("1.2.0")
+    village.ordered = order(village, 5, "1.2.0")
+    assert (village.engine().run().phase, village.answers()) == (Phase.IDLE, "1.0.0")
+    village.ordered = UpdateOrder(1, 6, "take", "sample", "1.1.0", bytes(32))
+    assert (village.engine().run().phase, village.answers()) == (Phase.IDLE, "1.0.0")
+
+
+def test_given_an_order_back_then_the_model_before_answers_and_an_older_order_is_passed_over(village: Village) -> None:
+    village.rules = surroundings.Rules(watch_cases=20, by_order=True)
+    village.release("1.1.0")
+    village.ordered = order(village, 5, "1.1.0")
+    village.engine().run()
+    village.seen("1.1.0", 20)
+    assert village.engine().watch().phase == Phase.COMMITTED
+    assert (village.told[-1].what, village.told[-1].cases, village.told[-1].latency_ms) == ("committed", 20, 50)
+    village.ordered = order(village, 6, "1.1.0", "back", "the roll-out was halted")
+    assert (village.engine().obey().phase, village.answers()) == (Phase.ROLLED_BACK, "1.0.0")
+    assert (village.told[-1].what, village.told[-1].order) == ("rolled_back", 6)
+    assert "the roll-out was halted" in village.told[-1].detail
+    village.ordered = order(village, 5, "1.1.0")
+    village.engine().run()
+    assert village.answers() == "1.0.0"
+    village.ordered = order(village, 7, "1.1.0")
+    village.engine().run()
+    assert village.answers() == "1.1.0", "a new order of a person is a new chance"
+
+
+def test_given_an_order_back_from_what_was_never_taken_then_the_device_says_so_once(village: Village) -> None:
+    village.rules = surroundings.Rules(by_order=True)
+    village.package("1.1.0")
+    village.ordered = order(village, 6, "1.1.0", "back")
+    village.engine().obey()
+    village.engine().obey()
+    assert [(r.what, r.version, r.previous) for r in village.told] == [("not_taken", "1.1.0", "1.0.0")]
+
+
+def test_given_a_link_that_breaks_a_hundred_times_then_a_file_that_gets_further_is_not_given_up(
+    village: Village,
+) -> None:
+    village.release("1.1.0")
+    whole = village.fetcher.inner
+
+    class Breaking:
+        def fetch(self, path: str, offset: int = 0) -> Generator[bytes, None, None]:
+            given = 0
+            for piece in whole.fetch(path, offset):
+                if path.startswith("targets/") and len(piece) > 1000:
+                    yield piece[:1000]
+                    raise ConnectionResetError("the link broke")
+                given += len(piece)
+                yield piece
+
+    village.fetcher.inner = Breaking()
+    for _ in range(100):
+        if village.engine().run().phase == Phase.WATCHING:
+            break
+    assert village.answers() == "1.1.0"
+    asked = [offset for path, offset in village.fetcher.asked if path.startswith("targets/")]
+    assert len(asked) > village.rules.max_attempts and asked == sorted(set(asked)), "bytes were fetched twice"
 
 
 def test_given_a_technician_who_goes_back_then_the_model_before_answers(village: Village) -> None:
@@ -200,6 +286,8 @@ def test_every_phase_leads_somewhere_and_rest_is_reached_from_all() -> None:
 
 
 def test_given_a_state_file_then_it_comes_back_as_it_was(tmp_path: Path) -> None:
-    state = UpdateState(Phase.WATCHING, "leaf", "1.1.0", "ab" * 32, "1.0.0", "why", 5, ("code", "detail"), {"x": 2})
+    state = UpdateState(
+        Phase.WATCHING, "leaf", "1.1.0", "ab" * 32, "1.0.0", "why", 5, UpdateReport("failed", detail="x"), {"x": 2}, 7
+    )
     StateFile(tmp_path).save(state)
     assert StateFile(tmp_path).load() == state

@@ -8,10 +8,12 @@ from tests.device.conftest import write_sample_package
 from tests.device.update.conftest import CountingFetcher, at
 from tests.support.tuf_repository import NOW, TufRepository
 
+from pikvani_contract.messages import UpdateOrder, UpdateReport
 from pikvani_contract.model.manifest import Package, load_package
 from pikvani_contract.model.packing import difference_target, package_target, packed_bytes
 from pikvani_device.adapters.fetcher_directory import DirectoryFetcher
-from pikvani_device.update.engine import Engine, Rules, Tested
+from pikvani_device.update.engine import Engine
+from pikvani_device.update.surroundings import Rules, Tested
 from pikvani_device.update.trust import TrustedRepository, plant_root
 from pikvani_device.update.watching import Evidence, Seen
 from pikvani_server.repository.differences import make_difference
@@ -28,7 +30,8 @@ class Village:
         self.repository = TufRepository(folder / "repository")
         self.birth = load_package(write_sample_package(folder / "birth", EXTRA_FILES, version="1.0.0"))
         plant_root(folder / "device" / "trusted", self.repository.first_root)
-        self.told: list[tuple[str, str]] = []
+        self.told: list[UpdateReport] = []
+        self.ordered: UpdateOrder | None = None
         self.tested = Tested(True, "fine")
         self.budget_bytes = 10**9
         self.clock_ms = int(NOW.timestamp() * 1000)
@@ -86,8 +89,11 @@ class Village:
     def now_ms(self) -> int:
         return self.clock_ms
 
-    def tell(self, code: str, detail: str) -> None:
-        self.told.append((code, detail))
+    def order(self) -> UpdateOrder | None:
+        return self.ordered
+
+    def tell(self, report: UpdateReport) -> None:
+        self.told.append(report)
 
 
 def _sha256(data: bytes) -> str:
