@@ -12,11 +12,13 @@ DEVICE_ID = re.compile(r"[a-z0-9][a-z0-9-]{2,47}")
 UP_BATCH = "up/batch"
 UP_STATUS = "up/status"
 UP_ASK = "up/ask"
+UP_IDENTITY = "up/identity"
 DOWN_RECEIPT = "down/receipt"
 DOWN_COMMAND = "down/command"
 DOWN_BLOCK = "down/block"
-UP = (UP_BATCH, UP_STATUS, UP_ASK)
-DOWN = (DOWN_RECEIPT, DOWN_COMMAND, DOWN_BLOCK)
+DOWN_IDENTITY = "down/identity"
+UP = (UP_BATCH, UP_STATUS, UP_ASK, UP_IDENTITY)
+DOWN = (DOWN_RECEIPT, DOWN_COMMAND, DOWN_BLOCK, DOWN_IDENTITY)
 
 
 def check_device_id(device_id: str) -> str:

@@ -1,15 +1,14 @@
-"""A certificate authority for tests: root, intermediate, device certificates good and bad, revocation list."""
+"""The product's own certificate authority, in a folder of the test: good and bad certificates, revocation list."""
 
 from __future__ import annotations
 
-import ipaddress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import serialization
+
+from pikvani_contract import certificates
 
 DAY = timedelta(days=1)
 
@@ -18,64 +17,40 @@ class Authority:
     """Signs certificates. With `parent` it is an intermediate."""
 
     def __init__(self, name: str, parent: Authority | None = None) -> None:
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        signer = parent or self
-        now = datetime.now(UTC)
-        self.certificate = (
-            x509.CertificateBuilder()
-            .subject_name(self.subject)
-            .issuer_name(signer.subject)
-            .public_key(self.key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - DAY)
-            .not_valid_after(now + 30 * DAY)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(signer.key, hashes.SHA256())
-        )
+        self.key = certificates.new_key()
+        self._lists = 0
+        born = datetime.now(UTC) - 5 * DAY
+        if parent is None:
+            self.certificate = certificates.make_root(self.key, name, born, 30 * DAY)
+        else:
+            self.certificate = certificates.make_intermediate(
+                parent.certificate, parent.key, self.key.public_key(), name, born, 30 * DAY
+            )
 
     def pem(self) -> bytes:
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
     def issue(self, common_name: str, *, expired: bool = False, addresses: tuple[str, ...] = ()) -> Issued:
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = certificates.new_key()
         now = datetime.now(UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)]))
-            .issuer_name(self.subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - 3 * DAY)
-            .not_valid_after(now - DAY if expired else now + 10 * DAY)
+        born, lifetime = (now - 3 * DAY, 2 * DAY) if expired else (now, 10 * DAY)
+        made = certificates.make_leaf(
+            self.certificate, self.key, key.public_key(), common_name, born, lifetime, addresses
         )
-        if addresses:
-            names = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        return Issued(builder.sign(self.key, hashes.SHA256()), key)
+        return Issued(made, key)
 
     def crl(self, *revoked: Issued) -> bytes:
+        self._lists += 1
         now = datetime.now(UTC)
-        builder = (
-            x509.CertificateRevocationListBuilder()
-            .issuer_name(self.subject)
-            .last_update(now - DAY)
-            .next_update(now + 10 * DAY)
-        )
-        for item in revoked:
-            builder = builder.add_revoked_certificate(
-                x509.RevokedCertificateBuilder()
-                .serial_number(item.certificate.serial_number)
-                .revocation_date(now - DAY)
-                .build()
-            )
-        return builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        serials = {item.certificate.serial_number: now for item in revoked}
+        made = certificates.make_revocations(self.certificate, self.key, serials, self._lists, now, 10 * DAY)
+        return made.public_bytes(serialization.Encoding.PEM)
 
 
 class Issued:
     """A certificate and its key."""
 
-    def __init__(self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
+    def __init__(self, certificate: x509.Certificate, key: certificates.Key) -> None:
         self.certificate = certificate
         self.key = key
 
@@ -104,8 +79,8 @@ class Pki:
         self.devices = Authority("Pikvani test devices", self.root)
         self.ca_file = folder / "ca.pem"
         self.ca_file.write_bytes(self.root.pem() + self.devices.pem())
-        broker = self.devices.issue("broker", addresses=("127.0.0.1",))
-        self.broker_cert, self.broker_key = broker.write(folder, "broker", self.devices.pem())
+        broker = self.root.issue("broker", addresses=("127.0.0.1",))
+        self.broker_cert, self.broker_key = broker.write(folder, "broker")
         self.crl_file = folder / "crl.pem"
         self.revoke()
 
