@@ -159,10 +159,12 @@ class StoreSection(Section, frozen=True):
     Attributes:
         max_mb: megabytes the outbox may hold; beyond it the least important records are shed; 0 for no limit.
         keep_synced_days: days a case stays on the device; one the centre does not have stays longer.
+        marker: a file in data_dir that proves the data partition is there; without it nothing is kept. Empty for none.
     """
 
     max_mb: Annotated[int, Meta(ge=0, le=1_000_000)] = 500
     keep_synced_days: Annotated[int, Meta(ge=0, le=3_650)] = 90
+    marker: str = ""
 
 
 class UpdateSection(Section, frozen=True):

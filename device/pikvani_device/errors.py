@@ -30,6 +30,10 @@ class CameraError(DeviceError):
     """The camera cannot give a photograph."""
 
 
+class CameraHungError(CameraError):
+    """The camera's driver does not come back; only a new process may get the camera again."""
+
+
 class RuntimeAdapterError(DeviceError):
     """A model runtime cannot be loaded, or failed while it ran."""
 

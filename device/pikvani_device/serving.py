@@ -1,4 +1,8 @@
-"""Runs the appliance's long-lived parts in one process: pages on threads of waitress, the link on one of its own."""
+"""Runs the appliance's long-lived parts in one process: pages on threads of waitress, the link on one of its own.
+
+Under systemd it says when it is up, and feeds the watchdog while every loop lives: the pages answer a question over
+their own socket, the link and the updates turn, no diagnosis hangs, and a camera that worked has not begun to hang.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,13 @@ import os
 import signal
 import threading
 import time
+import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pikvani_contract.service import Service
 from pikvani_device.app import Device
 from pikvani_device.errors import DeviceError
 
@@ -23,6 +30,9 @@ log = logging.getLogger(__name__)
 
 _HOUSE_INTERVAL_S = 3_600.0
 _WATCH_INTERVAL_S = 60.0
+_ALIVE_S = {"web": 30.0, "sync": 60.0, "update": 7_200.0}
+"""How long each loop may be silent. An update may fetch megabytes over 2G between two turns."""
+_PROBE_TIMEOUT_S = 10.0
 
 
 def serve(device: Device, web: bool, sync: bool, say: Callable[[str], None], update: bool = False) -> None:
@@ -51,22 +61,28 @@ def serve(device: Device, web: bool, sync: bool, say: Callable[[str], None], upd
         signal.signal(number, told)
     link = None
     if sync and device.config.sync.enabled:
+        device.health.expect("sync", _ALIVE_S["sync"])
         link = threading.Thread(target=_drain, args=(device.build_publisher(), stop), name="sync")
         link.start()
     if update and device.config.update.source != "none":
+        device.health.expect("update", _ALIVE_S["update"])
         threading.Thread(target=_keep_updated, args=(device, stop), name="update", daemon=True).start()
     threading.Thread(target=_keep_house, args=(device, stop), name="house", daemon=True).start()
     ready: dict[str, str] = {"device": device.config.device.id}
     if server:
         ready["web"] = f"http://{device.config.web.host}:{server.effective_port}"
+        device.health.expect("web", _ALIVE_S["web"])
     if link:
         ready["broker"] = f"{device.config.sync.host}:{device.config.sync.port}"
+    service = Service(device.health)
     with suppress(SystemExit):
+        service.ready(partial(_probe, device, int(server.effective_port)) if server else None)
         say(f"ready {json.dumps(ready)}")
         if server:
             server.run()
         else:
             stop.wait()
+    service.stopping()
     if server:
         server.close()
     if link:
@@ -95,6 +111,21 @@ def _web_server(device: Device) -> Any:
         ) from None
 
 
+def _probe(device: Device, port: int) -> None:
+    """Ask the pages over their own socket: the loop must take the question, and a thread be free to answer it."""
+    host = device.config.web.host
+    address = "127.0.0.1" if host in ("0.0.0.0", "") else "[::1]" if host == "::" else host  # noqa: S104
+    # Through no proxy: it is this very process that is asked.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://{address}:{port}/livez", timeout=_PROBE_TIMEOUT_S) as answer:
+            answer.read(64)
+    except OSError as error:
+        log.warning("the pages do not answer: %s", error)
+        return
+    device.health.beat("web")
+
+
 def _drain(publisher: Publisher, stop: threading.Event) -> None:
     try:
         publisher.run(stop)
@@ -108,6 +139,7 @@ def _keep_updated(device: Device, stop: threading.Event) -> None:
     """Look every few hours, watch a new model every minute; a source that fails is asked again, later."""
     looked_s = -math.inf
     while True:
+        device.health.beat("update")
         try:
             engine = device.updates()
             engine.recover()

@@ -11,16 +11,18 @@ import secrets
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 
+from pikvani_contract.health import Health
 from pikvani_contract.messages import Lane, LaneDepth
 from pikvani_contract.model.manifest import Package
 from pikvani_device import __version__
 from pikvani_device.app.building import build_camera, build_runtime, load_model
+from pikvani_device.app.degraded import keeping, must_be_mounted, photographing, thinking
 from pikvani_device.app.drift import case_traits, say_days
 from pikvani_device.app.identity import read_file, read_identity
 from pikvani_device.config import Config
@@ -50,6 +52,8 @@ class Device:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self.health = Health()
+        """Which loops live, and what the appliance does without just now."""
         # One core's worth of OpenCV: its own pool would fight the model's threads over two or four cores.
         cv2.setNumThreads(1)
         self._model_lock = threading.Lock()
@@ -139,6 +143,7 @@ class Device:
         from pikvani_device.store import LATEST_KNOWN_TIME_FACT, open_store
 
         with self._build_lock:
+            must_be_mounted(self.data_dir, self.config.store.marker)
             try:
                 self.data_dir.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -152,7 +157,7 @@ class Device:
 
     def diagnose(self, files: Sequence[tuple[str, bytes]], crop: str | None = None) -> tuple[Diagnosis, list[Photo]]:
         """Diagnose photographs given as `(name, bytes)`; see `Pipeline.read_and_diagnose`."""
-        with self._model_lock:
+        with thinking(self.health), self._model_lock:
             self._follow_updates()
             try:
                 return self.pipeline.read_and_diagnose(files, crop)
@@ -171,9 +176,17 @@ class Device:
         """Take one photograph with the kiosk's camera.
 
         Raises:
-            CameraError: there is no camera, or it failed.
+            CameraError: there is no camera, or it failed; it is opened anew the next time.
         """
-        return photo_of_frame(self.camera.capture(), f"camera {self.config.camera.adapter}")
+        with photographing(self.health, self._let_camera_go):
+            frame = self.camera.capture()
+        return photo_of_frame(frame, f"camera {self.config.camera.adapter}")
+
+    def _let_camera_go(self) -> None:
+        with self._build_lock:
+            camera = self.__dict__.pop("camera", None)
+        if camera is not None:
+            camera.close()
 
     def record(
         self,
@@ -190,29 +203,52 @@ class Device:
         """
         body = case_body(diagnosis, len(photos), crop, channel, locale or self.config.device.locale)
         names: list[str] = []
+        store = self.store  # first: without a data partition no photograph may be left where it should be
         try:
             for photo in photos:
                 names.append(self._keep(photo))
-            return self.store.record_case(body, names, case_traits(diagnosis, self.package.manifest))
+            return store.record_case(body, names, case_traits(diagnosis, self.package.manifest))
         except StoreError:
             # A full disk must not be left fuller, with photographs that no case names.
             for name in names:
                 (self._photo_dir / name).unlink(missing_ok=True)
             raise
 
+    def record_if_possible(
+        self,
+        diagnosis: Diagnosis,
+        photos: Sequence[Photo],
+        crop: str | None = None,
+        channel: str = "cli",
+        locale: str | None = None,
+    ) -> StoredCase | None:
+        """`record`, or None where the disk does not take it: the farmer is answered all the same, and told."""
+        with keeping(self.health) as kept:
+            kept.case = self.record(diagnosis, photos, crop, channel, locale)
+        return kept.case
+
     def latest_cases(self, limit: int = 20) -> list[StoredCase]:
         """What this device was last asked, newest first."""
         return self.store.latest_cases(limit)
+
+    def readable_cases(self, limit: int = 20) -> list[StoredCase] | None:
+        """`latest_cases`, or None where the disk cannot be read."""
+        with keeping(self.health):
+            return self.latest_cases(limit)
+        return None
 
     def status(self) -> dict[str, Any]:
         """How this device is, as JSON can carry it.
 
         Raises:
-            DeviceError: the model or the store cannot be opened.
+            DeviceError: the model cannot be opened. Without the store `lanes` is None, and `without` says why.
         """
         manifest = self.package.manifest
-        lanes = [_lane(depth) for depth in self.store.depths()]
-        latest = self.latest_cases(1)
+        lanes: list[dict[str, Any]] | None = None
+        latest: list[StoredCase] = []
+        with keeping(self.health):
+            lanes = [_lane(depth) for depth in self.store.depths()]
+            latest = self.latest_cases(1)
         return {
             "device": self.config.device.id,
             "app": __version__,
@@ -221,6 +257,7 @@ class Device:
             "crops": list(manifest.crops),
             "lanes": lanes,
             "last_case_at_ms": latest[0].wall_ms if latest else None,
+            "without": self.health.missing(),
         }
 
     def build_publisher(self) -> Publisher:
@@ -251,7 +288,16 @@ class Device:
             manifest = self.package.manifest
             return Running(__version__, f"{manifest.name}@{manifest.version}", self.config.runtime.adapter)
 
-        return Publisher(self.store, broker, self.clock, device_id, running, settings, self.clock.learn)
+        return Publisher(
+            self.store,
+            broker,
+            self.clock,
+            device_id,
+            running,
+            settings,
+            self.clock.learn,
+            partial(self.health.beat, "sync"),
+        )
 
     def export(self, folder: Path) -> tuple[int, int]:
         """Apply the receipts on a USB stick, then put everything that still waits on it, sealed to the centre.
@@ -326,7 +372,8 @@ class Device:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            (folder / name).unlink(missing_ok=True)
+            with suppress(OSError):
+                (folder / name).unlink(missing_ok=True)
             raise StoreError(
                 f"{folder}: the photograph cannot be kept ({error.strerror}); free some space on the disk"
             ) from None

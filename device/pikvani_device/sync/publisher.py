@@ -10,7 +10,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -31,6 +31,7 @@ from pikvani_device.sync.flight import Flight
 log = logging.getLogger(__name__)
 
 _USAGE_FACT = "sync.usage"
+_USAGE_STEP_BYTES = 100_000
 _STOP_LATENCY_S = 0.5
 _BATCH_BYTES = MAX_PAYLOAD_BYTES // 2
 
@@ -74,6 +75,8 @@ class Publisher:
         running: called for the status.
         settings: how the link is used.
         learn_time: called with the centre's UTC milliseconds at every receipt.
+        beat: called at every turn of `run`.
+        listeners: by topic, who else hears messages; called from the connection's own thread.
     """
 
     def __init__(
@@ -85,13 +88,17 @@ class Publisher:
         running: Callable[[], Running],
         settings: PublisherSettings | None = None,
         learn_time: Callable[[int], None] = lambda wall_ms: None,
+        beat: Callable[[], None] = lambda: None,
+        listeners: Mapping[str, Callable[[bytes], None]] | None = None,
     ) -> None:
+        self._listeners = listeners or {}
         self._store = store
         self._broker = broker
         self._clock = clock
         self._running = running
         self._settings = settings or PublisherSettings()
         self._learn_time = learn_time
+        self._beat = beat
         self._batch_topic = topics.device(device_id, topics.UP_BATCH)
         self._status_topic = topics.device(device_id, topics.UP_STATUS)
         self._receipt_topic = topics.device(device_id, topics.DOWN_RECEIPT)
@@ -102,13 +109,14 @@ class Publisher:
         usage = msgspec.json.decode(stored, type=Usage) if stored else None
         self._budget = Budget(s.monthly_budget_bytes, s.reserve_percent, usage)
         self._counted_bytes = 0
+        self._kept_bytes = self._budget.usage.used_bytes
         self._was_connected = False
         self._last_status_ms: int | None = None
         self._said: list[LaneDepth] = []
 
     def start(self) -> None:
         """Begin to connect. Call once."""
-        self._broker.start((self._receipt_topic,), self._arrived)
+        self._broker.start((self._receipt_topic, *self._listeners), self._arrived)
 
     def run(self, stop: threading.Event) -> None:
         """Start, then work until `stop` is set; then say goodbye."""
@@ -116,6 +124,7 @@ class Publisher:
         wait_s = 0.0
         while not stop.is_set():
             self._wait(stop, wait_s)
+            self._beat()
             try:
                 wait_s = self.step()
             except StoreError as error:
@@ -158,9 +167,22 @@ class Publisher:
         self._status_if_due(now_ms)
         return due_s
 
+    @property
+    def busy(self) -> bool:
+        """Whether records are on their way and not receipted yet."""
+        return self._flight.in_the_air > 0
+
+    def allows_update(self, size: int) -> bool:
+        """Whether the month's budget still holds `size` bytes for updates."""
+        allowance = self._budget.allowance(Lane.UPDATE)
+        return allowance is None or allowance >= size
+
     # -- receipts -----------------------------------------------------------------------------------------
 
     def _arrived(self, topic: str, payload: bytes) -> None:
+        if topic in self._listeners:
+            self._listeners[topic](payload)
+            return
         self._inbox.put((topic, payload))
         self._store.changed.set()
 
@@ -260,3 +282,7 @@ class Publisher:
         if total > self._counted_bytes:
             self._budget.spend(total - self._counted_bytes, self._clock.now())
             self._counted_bytes = total
+        if self._budget.usage.used_bytes - self._kept_bytes > _USAGE_STEP_BYTES:
+            # Without a receipt for long, as while an update comes, what was used is kept all the same.
+            self._kept_bytes = self._budget.usage.used_bytes
+            self._store.set_fact(_USAGE_FACT, msgspec.json.encode(self._budget.usage).decode())

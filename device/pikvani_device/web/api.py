@@ -27,6 +27,11 @@ def blueprint(device: Device) -> Blueprint:
             return problem("broken", str(error), 503)
         return make_response(jsonify(ok=True, **found)), 200
 
+    @api.get("/livez")
+    def livez() -> tuple[Response, int]:
+        """Whether a page can be had at all; touches neither model nor disk."""
+        return make_response("alive\n", {"Content-Type": "text/plain"}), 200
+
     @api.post("/api/v1/diagnose")
     def diagnose() -> tuple[Response, int]:
         locale = device.config.device.locale
@@ -38,7 +43,8 @@ def blueprint(device: Device) -> Blueprint:
             return problem("broken", str(error), 503)
         said = answered.diagnosis
         body = jsonify(
-            case_id=answered.case.case_id,
+            case_id=answered.case.case_id if answered.case else None,
+            kept=answered.case is not None,
             decision=said.decision,
             reason=said.reason,
             crop=said.crop,

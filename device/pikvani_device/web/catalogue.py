@@ -87,6 +87,16 @@ STRINGS: dict[str, tuple[str, str, str]] = {
         "यंत्र में दिक़्क़त है. तकनीशियन को बताएँ.",
         "Something is wrong with this device. Tell the technician.",
     ),
+    "not_kept": (
+        "हा प्रश्न साठवता आला नाही: यंत्राची जागा भरली आहे किंवा बिघडली आहे. उत्तर लक्षात ठेवा आणि तंत्रज्ञाला सांगा.",
+        "यह सवाल सहेजा नहीं जा सका: यंत्र की जगह भरी है या ख़राब है. जवाब याद रखें और तकनीशियन को बताएँ.",
+        "This could not be kept: the device's memory is full or broken. Remember the answer; tell the technician.",
+    ),
+    "not_readable": (
+        "मागील प्रश्न वाचता येत नाहीत. तंत्रज्ञाला सांगा.",
+        "पिछले सवाल पढ़े नहीं जा सकते. तकनीशियन को बताएँ.",
+        "Earlier questions cannot be read. Tell the technician.",
+    ),
     "not_found": ("हे पान सापडले नाही.", "यह पन्ना नहीं मिला.", "There is no such page."),
 }
 _COLUMN = {"mr-IN": 0, "hi-IN": 1, "en-IN": 2}

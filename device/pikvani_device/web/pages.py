@@ -34,7 +34,7 @@ def blueprint(device: Device) -> Blueprint:
     def ask() -> str:
         manifest = device.package.manifest
         return render_template(
-            "ask.html", crops=manifest.crops, most=manifest.decision.max_photos, cases=device.latest_cases(20)
+            "ask.html", crops=manifest.crops, most=manifest.decision.max_photos, cases=device.readable_cases(20)
         )
 
     @pages.post("/answer")
@@ -49,6 +49,7 @@ def blueprint(device: Device) -> Blueprint:
             "answer.html",
             diagnosis=diagnosis,
             how_sure=how_sure(diagnosis.confidence),
+            kept=answered.case is not None,
             referral=referral(diagnosis.decision, locale),
         )
 

@@ -28,10 +28,10 @@ class SubmissionError(Exception):
 
 @dataclass(frozen=True)
 class Answered:
-    """A case that was diagnosed and kept."""
+    """A case that was diagnosed, and kept where the disk took it; `case` is None where it did not."""
 
     diagnosis: Diagnosis
-    case: StoredCase
+    case: StoredCase | None
 
 
 def answer(device: Device, request: Request, channel: str, locale: str) -> Answered:
@@ -39,7 +39,7 @@ def answer(device: Device, request: Request, channel: str, locale: str) -> Answe
 
     Raises:
         SubmissionError: no photograph, too many, an unreadable one, or an unknown crop.
-        DeviceError: the model or the store failed.
+        DeviceError: the model failed.
     """
     uploads = [upload for upload in request.files.getlist("photos") if upload.filename]
     most = device.pipeline.max_photos
@@ -57,4 +57,4 @@ def answer(device: Device, request: Request, channel: str, locale: str) -> Answe
         diagnosis, photos = device.diagnose(files, crop)
     except PhotoError as error:
         raise SubmissionError(error.reason, str(error)) from None
-    return Answered(diagnosis, device.record(diagnosis, photos, crop, channel, locale))
+    return Answered(diagnosis, device.record_if_possible(diagnosis, photos, crop, channel, locale))
