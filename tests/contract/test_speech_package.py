@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pikvani_contract.model.manifest import PackageError
-from pikvani_contract.speech.features import BANDS, HOP, SAMPLE_RATE_HZ, WINDOW
+from pikvani_contract.speech.features import BANDS, DOUBT_FRAMES, HOP, SAMPLE_RATE_HZ, WINDOW
 from pikvani_contract.speech.package import load_speech_package
 from pikvani_contract.speech.phones import UNITS
 
@@ -29,6 +29,7 @@ def write(folder: Path, **changes: Any) -> Path:
             "window": WINDOW,
             "hop": HOP,
             "stride": 2,
+            "doubt_frames": DOUBT_FRAMES,
         },
         "rejection": {"scale": 1.0, "offset": 2.0, "accept": 0.5},
         "files": [{"path": "model.onnx", "sha256": hashlib.sha256(MODEL).hexdigest(), "size": len(MODEL)}],

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from pikvani_contract.model.manifest import MANIFEST_FILE, FileEntry, PackageError, Share, Version
-from pikvani_contract.speech.features import BANDS, HOP, SAMPLE_RATE_HZ, WINDOW
+from pikvani_contract.speech.features import BANDS, DOUBT_FRAMES, HOP, SAMPLE_RATE_HZ, WINDOW
 from pikvani_contract.speech.phones import UNITS
 
 SCHEMA = 1
@@ -35,6 +35,7 @@ class FeatureSpec(Part, frozen=True):
     window: int
     hop: int
     stride: Annotated[int, Meta(ge=1, le=8)]
+    doubt_frames: int
 
 
 class Rejection(Part, frozen=True):
@@ -114,9 +115,9 @@ def load_speech_package(folder: Path) -> SpeechPackage:
         raise PackageError(f"{path} does not validate: {error}; fetch the package again") from error
     if manifest.units != UNITS:
         raise PackageError(f"{path}: its units are not this software's: update the software or the package")
-    here = (SAMPLE_RATE_HZ, BANDS, WINDOW, HOP)
     features = manifest.features
-    if (features.sample_rate_hz, features.bands, features.window, features.hop) != here:
+    here = FeatureSpec(SAMPLE_RATE_HZ, BANDS, WINDOW, HOP, features.stride, DOUBT_FRAMES)
+    if features != here:
         raise PackageError(f"{path}: its features are not this software's: update the software or the package")
     if [entry.path for entry in manifest.files].count(MODEL_FILE) != 1:
         raise PackageError(f"{path} does not list {MODEL_FILE} once: fetch the package again")

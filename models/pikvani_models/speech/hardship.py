@@ -25,7 +25,7 @@ def harden(clip: Clip, backgrounds: Sequence[Clip], length: int, rng: np.random.
         rng: of everything.
     """
     out = resampled(clip, float(rng.uniform(0.85, 1.18))) if rng.random() < 0.7 else clip
-    if rng.random() < 0.12:
+    if rng.random() < 0.18:
         out = stretched(out, float(rng.uniform(0.8, 1.25)))
     out = out[: length - 800]
     out = out / (float(np.sqrt(np.mean(out**2))) + 1e-6)
@@ -51,7 +51,25 @@ def harden(clip: Clip, backgrounds: Sequence[Clip], length: int, rng: np.random.
         whole = np.clip(whole, -limit, limit)
     if rng.random() < 0.08:
         whole = mu_law(whole)
+    if rng.random() < 0.3:
+        whole = cut_tight(whole, start, start + len(out), rng)
     return whole.astype(np.float32)
+
+
+def cut_tight(clip: Clip, start: int, end: int, rng: np.random.Generator) -> Clip:
+    """As cut by hand or by a switch: background and all falls away within a few hundredths of a second of the word."""
+    begin = max(start + int(rng.integers(-2_400, 320)), 0)
+    stop = min(end + int(rng.integers(-320, 2_400)), len(clip))
+    if stop - begin < _RATE // 10:
+        return clip
+    fade = int(rng.integers(1, 400))
+    gate = np.zeros(len(clip), np.float32)
+    gate[begin:stop] = 1
+    rise = np.linspace(0, 1, fade, dtype=np.float32)[: stop - begin]
+    gate[begin : begin + len(rise)] *= rise
+    gate[stop - len(rise) : stop] *= rise[::-1]
+    faint = rng.standard_normal(len(clip)).astype(np.float32) * float(np.abs(clip).max()) * 10 ** rng.uniform(-4, -2.5)
+    return np.asarray(clip * gate + faint, np.float32)
 
 
 def resampled(clip: Clip, factor: float) -> Clip:
