@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from pikvani_device.app.building import build_camera, build_runtime, load_model
 from pikvani_device.app.degraded import keeping, must_be_mounted, photographing, thinking
 from pikvani_device.app.drift import case_traits, say_days
 from pikvani_device.app.identity import read_file, read_identity
+from pikvani_device.app.turns import Turns
 from pikvani_device.config import Config
 from pikvani_device.diagnosis.case_record import case_body
 from pikvani_device.diagnosis.photo import Photo, encode_for_keeping, photo_of_frame
@@ -35,6 +36,7 @@ from pikvani_device.ports import Camera
 
 if TYPE_CHECKING:
     from pikvani_device.adapters.clock_linux import LinuxClock
+    from pikvani_device.app.live import LiveView
     from pikvani_device.app.voice import VoiceRoom
     from pikvani_device.store import Store, StoredCase
     from pikvani_device.store.rescue import Rescued
@@ -56,7 +58,7 @@ class Device:
         """Which loops live, and what the appliance does without just now."""
         # One core's worth of OpenCV: its own pool would fight the model's threads over two or four cores.
         cv2.setNumThreads(1)
-        self._model_lock = threading.Lock()
+        self._model_turns = Turns()
         self._build_lock = threading.RLock()
         self._followed_ns = 0
 
@@ -119,6 +121,13 @@ class Device:
             return build_camera(self.config)
 
     @cached_property
+    def live(self) -> LiveView:
+        """What the kiosk's camera sees, for whoever aims."""
+        from pikvani_device.app.live import LiveView
+
+        return LiveView(lambda: self.camera)
+
+    @cached_property
     def voice(self) -> VoiceRoom:
         """What listens."""
         from pikvani_device.app.voice import VoiceRoom
@@ -155,12 +164,25 @@ class Device:
         self.clock.raise_floor(int(known) if known else 0)
         return store
 
-    def diagnose(self, files: Sequence[tuple[str, bytes]], crop: str | None = None) -> tuple[Diagnosis, list[Photo]]:
-        """Diagnose photographs given as `(name, bytes)`; see `Pipeline.read_and_diagnose`."""
-        with thinking(self.health), self._model_lock:
+    def diagnose(
+        self,
+        files: Sequence[tuple[str, bytes]],
+        crop: str | None = None,
+        symptoms: Collection[str] = (),
+        front: bool = False,
+    ) -> tuple[Diagnosis, list[Photo]]:
+        """Diagnose photographs given as `(name, bytes)`; see `Pipeline.read_and_diagnose`.
+
+        Args:
+            files: the photographs of one plant.
+            crop: where it was told.
+            symptoms: what the farmer sees, of `diagnosis.symptoms.SYMPTOMS`.
+            front: go before whoever else waits for the model: the kiosk before phones.
+        """
+        with thinking(self.health), self._model_turns.turn(front):
             self._follow_updates()
             try:
-                return self.pipeline.read_and_diagnose(files, crop)
+                return self.pipeline.read_and_diagnose(files, crop, symptoms)
             except RuntimeAdapterError:
                 self._count_failure()
                 raise
@@ -179,8 +201,17 @@ class Device:
             CameraError: there is no camera, or it failed; it is opened anew the next time.
         """
         with photographing(self.health, self._let_camera_go):
-            frame = self.camera.capture()
+            frame = self.live.capture()
         return photo_of_frame(frame, f"camera {self.config.camera.adapter}")
+
+    def spoken(self, locale: str, prompt_ids: Sequence[str]) -> bytes | None:
+        """Sentences of the pages as one sound file, or None where no voice is installed that says them all.
+
+        Args:
+            locale: `mr-IN`, `hi-IN` or `en-IN`.
+            prompt_ids: ids of the catalogue, or of sentences of advice, in the order they are said.
+        """
+        return None
 
     def _let_camera_go(self) -> None:
         with self._build_lock:
