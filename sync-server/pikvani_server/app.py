@@ -21,6 +21,8 @@ from prometheus_client import CollectorRegistry, start_http_server
 from waitress.server import create_server
 
 from pikvani_contract.centre_keys import generate, read_secrets
+from pikvani_contract.health import Health
+from pikvani_contract.service import Service
 from pikvani_server.admin import create_app
 from pikvani_server.background import Background, WorkSettings
 from pikvani_server.broker.embedded import WARNING, EmbeddedBroker
@@ -40,6 +42,8 @@ _Event = threading.Event | multiprocessing.synchronize.Event
 _HOUR_S = 3_600.0
 _WEB_THREADS = 4
 _RESTART_DELAY_S = 2.0
+_ALIVE_S = {"IngestWorker": 60.0, "StatusListener": 60.0, "Background": 6 * _HOUR_S, "main": 30.0}
+"""How long each loop may be silent before systemd is no longer told that all is well; a job may build a model."""
 
 
 def broker_address(config: Config) -> BrokerAddress:
@@ -114,16 +118,22 @@ def run_centre(config: Config, say: Callable[[str], None]) -> None:
         parts: list[IngestWorker | StatusListener | Background] = [worker, listener]
         if config.learning.work:
             parts.append(Background(store, work_settings(config)))
-        threads = [_start(part, closing) for part in parts]
+        health = Health()
+        service = Service(health)
+        threads = [_start(part, closing, health) for part in parts]
         _wait_ready([worker.link.ready, listener.link.ready], stopping)
         if not stopping.is_set():
             ready = {
                 "web": f"http://{config.web.host}:{web.effective_port}",
                 "broker": f"{address.host}:{address.port}",
             }
+            health.expect("main", _ALIVE_S["main"])
+            service.ready()
             say(f"ready {json.dumps(ready)}")
+        closing.callback(service.stopping)
         pruned_s = time.monotonic()
         while not stopping.wait(1.0):
+            health.beat("main")
             if not all(thread.is_alive() for thread in threads):
                 raise ServerError("a part of the centre ended by itself, see the log; start it again")
             if time.monotonic() - pruned_s > _HOUR_S:
@@ -137,13 +147,21 @@ def build_pages(config: Config, store: Store, registry: CollectorRegistry, broke
     return create_app(store, registry, broker_ready, config.web.page_rows, config.web.refresh_s)
 
 
-def _start(part: IngestWorker | StatusListener | Background, closing: ExitStack) -> threading.Thread:
+def _start(part: IngestWorker | StatusListener | Background, closing: ExitStack, health: Health) -> threading.Thread:
     """Run a part in a thread of its own; it is stopped and waited for when `closing` unwinds."""
+    _watch(part, health)
     thread = threading.Thread(target=part.run, name=type(part).__name__)
     thread.start()
     closing.callback(thread.join)
     closing.callback(part.stop)
     return thread
+
+
+def _watch(part: IngestWorker | StatusListener | Background, health: Health) -> None:
+    """From now on `health` expects signs of life of this part."""
+    name = type(part).__name__
+    health.expect(name, _ALIVE_S[name])
+    part.beat = lambda: health.beat(name)
 
 
 def work_settings(config: Config) -> WorkSettings:
@@ -163,11 +181,16 @@ def run_work(config: Config, say: Callable[[str], None]) -> None:
     stopping = stop_on_signal()
     store = migrated_store(config, stopping)
     background = Background(store, work_settings(config))
+    health = Health()
+    service = Service(health)
+    _watch(background, health)
     thread = threading.Thread(target=background.run, name="work")
     thread.start()
+    service.ready()
     say(f"ready {json.dumps({'work': os.getpid()})}")
     while not stopping.wait(0.5) and thread.is_alive():
         pass
+    service.stopping()
     background.stop()
     thread.join()
     store.close()
@@ -211,9 +234,14 @@ def run_ingest(config: Config, workers: int, say: Callable[[str], None]) -> None
     processes = [start(number) for number in range(workers)]
     try:
         _wait_ready(list(readies.values()), stopping)
+        health = Health()
+        service = Service(health)
         if not stopping.is_set():
+            health.expect("main", _ALIVE_S["main"])
+            service.ready()
             say(f"ready {json.dumps({'workers': [process.pid for process in processes]})}")
         while not stopping.wait(1.0):
+            health.beat("main")
             for number, process in enumerate(processes):
                 if not process.is_alive():
                     log.warning("%s ended with %s and is started again", process.name, process.exitcode)
@@ -240,6 +268,10 @@ def _work(config: Config, number: int, announce: Callable[[], object]) -> None:
         start_http_server(config.ingest.metrics_port + number, config.ingest.metrics_host, registry)
     store = open_store(config.database_url)
     worker = IngestWorker(store, broker_address(config), ingest_settings(config), number, IngestMetrics(registry))
+    health = Health()
+    # Of several workers, the process above them is the one systemd watches.
+    service = Service(health, os.environ if multiprocessing.parent_process() is None else {})
+    _watch(worker, health)
     thread = threading.Thread(target=worker.run, name="ingest")
     thread.start()
     parent = multiprocessing.parent_process()
@@ -247,10 +279,12 @@ def _work(config: Config, number: int, announce: Callable[[], object]) -> None:
     while not stopping.wait(0.2):
         if not announced and worker.link.ready.is_set():
             announced = True
+            service.ready()
             announce()
         if not thread.is_alive() or (parent is not None and not parent.is_alive()):
             break
     ended_by_itself = not thread.is_alive()
+    service.stopping()
     worker.stop()
     thread.join()
     store.close()

@@ -65,6 +65,8 @@ class Background:
         self._jobs = Jobs(store)
         self._leadership = Leadership(store, "schedule")
         self._stopping = threading.Event()
+        self.beat: Callable[[], object] = lambda: None
+        """Called at every turn of `run`; a job in between may take hours."""
         self.seconds: dict[str, float] = {}
         """How long the last job of each kind took."""
         self._doing: dict[str, Callable[[Job], None]] = {
@@ -79,6 +81,7 @@ class Background:
         """Work until `stop`."""
         try:
             while not self._stopping.is_set():
+                self.beat()
                 try:
                     if self.turn():
                         continue

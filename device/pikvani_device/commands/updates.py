@@ -62,6 +62,22 @@ def update_status(config_path: Path | None) -> None:
         device.close()
 
 
+@update.command("heal")
+@click.pass_obj
+def update_heal(config_path: Path | None) -> None:
+    """Go back to the model before if the new one is still watched: asked by systemd where the app does not start."""
+    device = open_device(load_config(config_path))
+    try:
+        engine = device.updates()
+        if engine.state.phase != "watching":
+            say(f"nothing to take back: the last update is {engine.state.phase}")
+            return
+        state = engine.roll_back("the app did not start with it")
+    finally:
+        device.close()
+    say(f"{state.name}@{state.version} gave way to {state.previous}")
+
+
 @update.command("roll-back")
 @click.option("--because", default="a technician said so", help="Told to the centre.")
 @click.pass_obj

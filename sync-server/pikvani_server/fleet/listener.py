@@ -41,6 +41,8 @@ class StatusListener:
         self._store = store
         self._wall_ms = wall_ms
         self._stopping = threading.Event()
+        self.beat: Callable[[], object] = lambda: None
+        """Called at every turn of `run`, while the database is away too."""
         # A clean session: status is retained, so subscribing again repeats all there is to know.
         self.link = Link(address, f"pikvani-fleet-{name}", [topics.every_device(topics.UP_STATUS)], _GROUP, 0)
 
@@ -49,6 +51,7 @@ class StatusListener:
         self.link.start()
         try:
             while not self._stopping.is_set():
+                self.beat()
                 self._turn()
         finally:
             self.link.stop()
@@ -72,6 +75,7 @@ class StatusListener:
             else:
                 statuses.append(item)
         while deliveries and not self._stopping.is_set():
+            self.beat()
             try:
                 self._keep(statuses, refused)
                 break

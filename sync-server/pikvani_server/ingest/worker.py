@@ -71,6 +71,8 @@ class IngestWorker:
         self._wall_ms = wall_ms
         self._limit = RateLimit(settings.rate_bytes_s, settings.burst_bytes)
         self._stopping = threading.Event()
+        self.beat: Callable[[], object] = lambda: None
+        """Called at every turn of `run`, while the database is away too."""
         self.link = Link(
             address,
             f"pikvani-ingest-{settings.name}-{number}",
@@ -84,6 +86,7 @@ class IngestWorker:
         self.link.start()
         try:
             while not self._stopping.is_set():
+                self.beat()
                 self._metrics.connected.set(self.link.ready.is_set())
                 self._metrics.waiting.set(self.link.waiting)
                 deliveries, group = self._gather()
@@ -132,6 +135,7 @@ class IngestWorker:
     def _settle(self, deliveries: list[Delivery], group: list[Arrived | Refused]) -> None:
         attempt = 0
         while True:
+            self.beat()
             try:
                 committed = commit_group(self._store, group, self._wall_ms())
                 break
