@@ -94,13 +94,25 @@ class CameraSection(Section, frozen=True):
 
 
 class VoiceSection(Section, frozen=True):
-    """What listens to farmers.
+    """What listens to farmers, and what speaks to them.
 
     Attributes:
         dir: directory of the speech package; empty for the one that ships with the software.
+        recognizer: `own` (Marathi and Hindi, ships with the software) or `vosk` (an operator's own model).
+        vosk_dir: vosk only: folder of the unpacked model; empty for the one `pikvani-device assets` installed.
+        microphone: `none`, `alsa` (the machine's) or `file` (a rehearsal that hears a WAV file).
+        microphone_name: alsa: which one, empty for the default; file: path of a 16 kHz WAV.
+        prompts_dir: folder of the spoken sentences; empty for those that ship with the software or were installed.
+        synthesizer: what speaks a sentence that no recording holds: `espeak` or `none`.
     """
 
     dir: str = ""
+    recognizer: Literal["own", "vosk"] = "own"
+    vosk_dir: str = ""
+    microphone: Literal["none", "alsa", "file"] = "none"
+    microphone_name: str = ""
+    prompts_dir: str = ""
+    synthesizer: Literal["espeak", "none"] = "espeak"
 
 
 class WebSection(Section, frozen=True):
@@ -171,12 +183,13 @@ class UpdateSection(Section, frozen=True):
     """Signed model updates.
 
     Attributes:
-        source: `none`, `directory` (a folder, such as a mounted stick) or `http` (a web server).
+        source: `none`, `mqtt` (the link to the centre), `directory` (a folder, such as a mounted stick) or `http`.
         directory: directory only: holds `metadata/` and `targets/`.
         url: http only: address under which `metadata/` and `targets/` lie.
         ca: http only: PEM of the authority to accept; the system's if empty.
         root: the root.json this device was born with; read once.
         stages: stages of the registry this device follows.
+        follow: `orders` (only what a roll-out names), `newest`, or `auto`: orders where source is mqtt, else newest.
         check_hours: hours between two looks.
         max_attempts: tries of one file before it is left alone.
         watch_cases: cases a new model is watched for before it is kept.
@@ -184,12 +197,13 @@ class UpdateSection(Section, frozen=True):
         max_rss_mb: memory a self-test may take, with both models loaded.
     """
 
-    source: Literal["none", "directory", "http"] = "none"
+    source: Literal["none", "mqtt", "directory", "http"] = "none"
     directory: str = ""
     url: str = ""
     ca: str = ""
     root: str = ""
     stages: tuple[str, ...] = ("production",)
+    follow: Literal["auto", "orders", "newest"] = "auto"
     check_hours: Annotated[float, Meta(gt=0, le=8_760)] = 6.0
     max_attempts: Annotated[int, Meta(ge=1, le=100)] = 3
     watch_cases: Annotated[int, Meta(ge=1, le=400)] = 30
@@ -293,6 +307,8 @@ def _check_together(config: Config, source: str) -> None:
         raise ConfigError(f"{source}: sync.tls_ca, sync.tls_cert and sync.tls_key come together: set all three or none")
     if config.update.source == "directory" and not config.update.directory:
         raise ConfigError(f"{source}: update.directory: the directory source needs a folder")
+    if config.update.source == "mqtt" and not config.sync.enabled:
+        raise ConfigError(f"{source}: update.source: mqtt needs the link: set sync.enabled to true, or another source")
     if config.update.source == "http" and not config.update.url.startswith(("http://", "https://")):
         raise ConfigError(f"{source}: update.url: the http source needs an address that begins with http")
     if config.camera.adapter == "folder" and not config.camera.path:

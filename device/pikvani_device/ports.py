@@ -6,7 +6,7 @@ configuration; one that cannot work says so (`DeviceError`) and nothing takes it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -88,6 +88,62 @@ class AcousticModel(Protocol):
         ...
 
 
+class Recognizer(Protocol):
+    """Hears phrases of the list it was made for; another's engine behind our grammar."""
+
+    name: str
+    """What ran, for the record."""
+    phrases: tuple[str, ...]
+    """The phrases it can hear."""
+
+    def recognise(self, samples: NDArray[np.float32]) -> tuple[str, float]:
+        """What was said.
+
+        Args:
+            samples: `[n]`, mono, 16 kHz, -1 to 1.
+
+        Returns:
+            Words of the phrases with a space between, empty for none of them; how sure, 0 to 1.
+        """
+        ...
+
+
+class Synthesizer(Protocol):
+    """Speaks any sentence, worse than a recording does."""
+
+    def speak(self, text: str, locale: str, rate_hz: int) -> NDArray[np.float32]:
+        """A sentence as sound.
+
+        Args:
+            text: what to say, at most 1,000 characters are said.
+            locale: `mr-IN`, `hi-IN` or `en-IN`.
+            rate_hz: samples a second wanted.
+
+        Returns:
+            `[n]`, mono, -1 to 1.
+
+        Raises:
+            SpeechError: it failed.
+        """
+        ...
+
+
+class Microphone(Protocol):
+    """Gives sound as it comes."""
+
+    def frames(self) -> Iterator[NDArray[np.float32]]:
+        """Frames of 320 samples (20 ms), mono, 16 kHz, -1 to 1, until the caller closes the iterator.
+
+        Raises:
+            MicrophoneError: there is none, or it fell silent for good.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let the hardware go. May be called twice."""
+        ...
+
+
 MessageHandler = Callable[[str, bytes], None]
 """Called with topic and payload of every message that arrives, from the adapter's own thread."""
 
@@ -104,8 +160,13 @@ class Broker(Protocol):
         """Whether the broker has accepted us and our subscriptions just now."""
         ...
 
-    def publish(self, topic: str, payload: bytes, retain: bool = False) -> bool:
-        """Hand a message over for sending at QoS 1, without waiting.
+    @property
+    def connections(self) -> int:
+        """How many times the link was made; a change means that what was in the air then may be lost."""
+        ...
+
+    def publish(self, topic: str, payload: bytes, retain: bool = False, once: bool = False) -> bool:
+        """Hand a message over for sending at QoS 1, without waiting; with `once` at QoS 0: lost with the connection.
 
         Returns:
             False when it was not taken: no link just now, or too much in the air. True says nothing about the

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 _HOUSE_INTERVAL_S = 3_600.0
 _WATCH_INTERVAL_S = 60.0
+_ORDERED_INTERVAL_S = 900.0
+"""Between two tries of what the centre ordered; the link may have broken."""
 _ALIVE_S = {"web": 30.0, "sync": 60.0, "update": 7_200.0}
 """How long each loop may be silent. An update may fetch megabytes over 2G between two turns."""
 _PROBE_TIMEOUT_S = 10.0
@@ -143,8 +145,11 @@ def _keep_updated(device: Device, stop: threading.Event) -> None:
         try:
             engine = device.updates()
             engine.recover()
+            orders = engine.state.order
+            engine.obey()
             engine.watch()
-            if time.monotonic() - looked_s > device.config.update.check_hours * 3_600:
+            due_s = _ORDERED_INTERVAL_S if engine.ordered else device.config.update.check_hours * 3_600
+            if engine.state.order != orders or time.monotonic() - looked_s > due_s:
                 looked_s = time.monotonic()
                 state = engine.run()
                 log.info("update: %s %s %s", state.phase, state.version, state.reason)

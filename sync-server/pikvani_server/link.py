@@ -156,9 +156,15 @@ class Link:
         if delivery.packet_id and delivery.connection == self._connection:
             self._client.ack(delivery.packet_id, 1)
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Hand a QoS 1 message to the broker; while it is away it waits in a bounded queue, then is dropped."""
-        self._client.publish(topic, payload, qos=1)
+    def publish(self, topic: str, payload: bytes, once: bool = False) -> None:
+        """Hand a message to the broker at QoS 1; while it is away it waits in a bounded queue, then is dropped.
+
+        Args:
+            topic: where to.
+            payload: what.
+            once: at QoS 0, for what is asked for again when it is lost.
+        """
+        self._client.publish(topic, payload, qos=0 if once else 1)
 
     def _on_connect(self, client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:

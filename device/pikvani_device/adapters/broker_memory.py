@@ -45,7 +45,8 @@ class MemoryBroker:
     """A `Broker` on a `MemoryHub`. Set `linked` to False to cut the wire."""
 
     def __init__(self, hub: MemoryHub, will: tuple[str, bytes]) -> None:
-        self.linked = True
+        self._linked = True
+        self._connections = 1
         self._hub = hub
         self._will = will
         self._started = False
@@ -64,11 +65,26 @@ class MemoryBroker:
         self._leave = [self._hub.listen(topic, deliver) for topic in subscriptions]
 
     @property
+    def linked(self) -> bool:
+        """Whether the wire is in."""
+        return self._linked
+
+    @linked.setter
+    def linked(self, linked: bool) -> None:
+        self._connections += linked and not self._linked
+        self._linked = linked
+
+    @property
+    def connections(self) -> int:
+        """See `Broker.connections`."""
+        return self._connections if self._started else 0
+
+    @property
     def connected(self) -> bool:
         """See `Broker.connected`."""
         return self._started and self.linked
 
-    def publish(self, topic: str, payload: bytes, retain: bool = False) -> bool:
+    def publish(self, topic: str, payload: bytes, retain: bool = False, once: bool = False) -> bool:
         """See `Broker.publish`."""
         if not self.connected:
             return False

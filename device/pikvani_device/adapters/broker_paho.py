@@ -71,6 +71,7 @@ class PahoBroker:
         self._unacknowledged = 0
         self._bytes = 0
         self._resumed = 0
+        self._connections = 0
         self._lock = threading.Lock()
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5)
         client.will_set(will[0], will[1], qos=1, retain=True)
@@ -103,14 +104,19 @@ class PahoBroker:
         """See `Broker.connected`."""
         return self._ready.is_set()
 
-    def publish(self, topic: str, payload: bytes, retain: bool = False) -> bool:
+    @property
+    def connections(self) -> int:
+        """See `Broker.connections`."""
+        return self._connections
+
+    def publish(self, topic: str, payload: bytes, retain: bool = False, once: bool = False) -> bool:
         """See `Broker.publish`."""
         with self._lock:
             if not self._ready.is_set() or self._unacknowledged >= self._max_unacknowledged:
                 return False
             self._unacknowledged += 1
             self._bytes += len(topic) + len(payload) + _OVERHEAD_BYTES
-        info = self._client.publish(topic, payload, qos=1, retain=retain)
+        info = self._client.publish(topic, payload, qos=0 if once else 1, retain=retain)
         return info.rc in (mqtt.MQTT_ERR_SUCCESS, mqtt.MQTT_ERR_NO_CONN)
 
     @property
@@ -143,7 +149,11 @@ class PahoBroker:
         if self._subscriptions:
             client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in self._subscriptions])
         else:
-            self._ready.set()
+            self._made()
+
+    def _made(self) -> None:
+        self._connections += 1
+        self._ready.set()
 
     def _failed(self, _client: mqtt.Client, _data: Any) -> None:
         if self._tls is not None:
@@ -154,7 +164,7 @@ class PahoBroker:
         if refused:
             log.error("broker refuses a subscription: %s; check its access list", ", ".join(refused))
             return
-        self._ready.set()
+        self._made()
 
     def _disconnected(self, _client: Any, _data: Any, _flags: Any, reason: ReasonCode, _props: Any) -> None:
         self._ready.clear()

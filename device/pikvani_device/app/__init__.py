@@ -297,38 +297,9 @@ class Device:
         Raises:
             DeviceError: the link's files are missing or do not fit.
         """
-        from pikvani_contract import topics
-        from pikvani_device.adapters.broker_paho import PahoBroker, TlsFiles
-        from pikvani_device.sync.publisher import Publisher, PublisherSettings, Running, offline_status
+        from pikvani_device.app.link import build_publisher
 
-        sync, device_id = self.config.sync, self.config.device.id
-        tls = TlsFiles(Path(sync.tls_ca), Path(sync.tls_cert), Path(sync.tls_key)) if sync.tls_ca else None
-        will = (topics.device(device_id, topics.UP_STATUS), offline_status())
-        broker = PahoBroker(sync.host, sync.port, device_id, will, tls, sync.keepalive_s)
-        settings = PublisherSettings(
-            batch_records=sync.max_batch_records,
-            batch_age_s=sync.max_batch_age_s,
-            receipt_timeout_s=sync.receipt_timeout_s,
-            in_flight_batches=sync.in_flight_batches,
-            monthly_budget_bytes=sync.monthly_budget_mb * 1_000_000,
-            reserve_percent=sync.reserve_percent,
-            max_outbox_bytes=self.config.store.max_mb * 1_000_000,
-        )
-
-        def running() -> Running:
-            manifest = self.package.manifest
-            return Running(__version__, f"{manifest.name}@{manifest.version}", self.config.runtime.adapter)
-
-        return Publisher(
-            self.store,
-            broker,
-            self.clock,
-            device_id,
-            running,
-            settings,
-            self.clock.learn,
-            partial(self.health.beat, "sync"),
-        )
+        return build_publisher(self, partial(self.health.beat, "sync"))
 
     def export(self, folder: Path) -> tuple[int, int]:
         """Apply the receipts on a USB stick, then put everything that still waits on it, sealed to the centre.

@@ -18,6 +18,7 @@ from pikvani_contract.wire import unpack
 from pikvani_device import __version__
 from pikvani_device.config import Config
 from pikvani_device.errors import DeviceError
+from pikvani_device.sync.relay import SOCKET_FILE
 from pikvani_device.update.engine import Engine
 from pikvani_device.update.fetching import Fetcher
 from pikvani_device.update.surroundings import Rules, Tested
@@ -51,6 +52,11 @@ def build_fetcher(config: Config, folder: Path | None = None) -> Fetcher:
 
         url = settings.url.rstrip("/")
         return HttpFetcher(f"{url}/metadata", f"{url}/targets", ca_file=Path(settings.ca) if settings.ca else None)
+    if settings.source == "mqtt":
+        from pikvani_device.adapters.fetcher_relay import RelayFetcher
+
+        # Another part of this appliance holds the one connection to the centre.
+        return RelayFetcher(Path(config.device.data_dir) / SOCKET_FILE)
     raise DeviceError("no source of updates is configured: set update.source, or give a folder with --from")
 
 
@@ -61,8 +67,11 @@ def build_engine(device: Device, source: Path | None = None) -> Engine:
         DeviceError: there is no trusted root, or the folder cannot be made.
     """
     settings = device.config.update
+    follow = "orders" if settings.follow == "auto" and settings.source == "mqtt" else settings.follow
     rules = Rules(
         stages=settings.stages,
+        # Who holds a stick in front of the device has decided already.
+        by_order=follow == "orders" and source is None,
         max_attempts=settings.max_attempts,
         watch_cases=settings.watch_cases,
         watch_ms=int(settings.watch_hours * 3_600_000),

@@ -12,10 +12,13 @@ from urllib.parse import unquote
 
 import pytest
 from tests.device.update.conftest import CountingFetcher
+from tests.support.block_centre import MemoryCentre
 from tests.support.tuf_repository import TufRepository
 
 from pikvani_device.adapters.fetcher_directory import DirectoryFetcher
 from pikvani_device.adapters.fetcher_http import HttpFetcher
+from pikvani_device.adapters.fetcher_relay import RelayFetcher
+from pikvani_device.sync.relay import Relay
 from pikvani_device.update.errors import UnreachableError
 from pikvani_device.update.fetching import Fetcher
 from pikvani_device.update.trust import TrustedRepository
@@ -90,12 +93,22 @@ def server(folder: Path) -> Iterator[Server]:
     server.server_close()
 
 
-@pytest.fixture(params=["directory", "http"])
-def adapter(request: pytest.FixtureRequest, folder: Path) -> Fetcher:
+@pytest.fixture(params=["directory", "http", "mqtt", "relay"])
+def adapter(request: pytest.FixtureRequest, folder: Path) -> Iterator[Fetcher]:
     if request.param == "directory":
-        return DirectoryFetcher(folder)
-    server: Server = request.getfixturevalue("server")
-    return over(server)
+        yield DirectoryFetcher(folder)
+    elif request.param == "http":
+        server: Server = request.getfixturevalue("server")
+        yield over(server)
+    else:
+        over_mqtt = MemoryCentre(folder).fetcher()
+        if request.param == "mqtt":
+            yield over_mqtt
+            return
+        relay = Relay(folder.parent / "link.sock", over_mqtt.fetch)
+        relay.start()
+        yield RelayFetcher(folder.parent / "link.sock")
+        relay.stop()
 
 
 def over(server: Server, **settings: float) -> HttpFetcher:

@@ -1,0 +1,105 @@
+"""Builds the connection to the centre: one publisher, and what else travels over the same connection."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pikvani_contract import topics
+from pikvani_contract.errors import WireError
+from pikvani_contract.messages import UpdateOrder
+from pikvani_contract.wire import unpack
+from pikvani_device import __version__
+from pikvani_device.adapters.broker_paho import PahoBroker, TlsFiles
+from pikvani_device.adapters.fetcher_mqtt import MqttFetcher
+from pikvani_device.app.update import ORDER_FACT
+from pikvani_device.sync.publisher import Publisher, PublisherSettings, Running, offline_status
+from pikvani_device.sync.relay import SOCKET_FILE, Relay
+
+if TYPE_CHECKING:
+    from pikvani_device.app import Device
+    from pikvani_device.store import Store
+
+log = logging.getLogger(__name__)
+
+
+class Linked(Publisher):
+    """A publisher whose connection the other parts of this appliance may fetch over."""
+
+    relay: Relay | None = None
+
+    def start(self) -> None:
+        """Begin to connect, and to listen for the other parts. Call once."""
+        if self.relay is not None:
+            self.relay.start()
+        super().start()
+
+    def run(self, stop: threading.Event) -> None:
+        """See `Publisher.run`; listens no more once it ends."""
+        try:
+            super().run(stop)
+        finally:
+            if self.relay is not None:
+                self.relay.stop()
+
+
+def build_publisher(device: Device, beat: Callable[[], None]) -> Linked:
+    """A publisher to the configured broker; `run` starts it.
+
+    Raises:
+        DeviceError: the link's files are missing or do not fit.
+    """
+    sync, device_id = device.config.sync, device.config.device.id
+    tls = TlsFiles(Path(sync.tls_ca), Path(sync.tls_cert), Path(sync.tls_key)) if sync.tls_ca else None
+    will = (topics.device(device_id, topics.UP_STATUS), offline_status())
+    broker = PahoBroker(sync.host, sync.port, device_id, will, tls, sync.keepalive_s)
+    settings = PublisherSettings(
+        batch_records=sync.max_batch_records,
+        batch_age_s=sync.max_batch_age_s,
+        receipt_timeout_s=sync.receipt_timeout_s,
+        in_flight_batches=sync.in_flight_batches,
+        monthly_budget_bytes=sync.monthly_budget_mb * 1_000_000,
+        reserve_percent=sync.reserve_percent,
+        max_outbox_bytes=device.config.store.max_mb * 1_000_000,
+    )
+
+    def running() -> Running:
+        manifest = device.package.manifest
+        return Running(__version__, f"{manifest.name}@{manifest.version}", device.config.runtime.adapter)
+
+    store = device.store
+    fetcher = MqttFetcher(broker, device_id, lambda size: publisher.allows_update(size), lambda: publisher.busy)
+    listeners = {
+        topics.device(device_id, topics.DOWN_BLOCK): fetcher.arrived,
+        topics.device(device_id, topics.DOWN_COMMAND): lambda payload: keep_order(store, payload),
+    }
+    publisher = Linked(store, broker, device.clock, device_id, running, settings, device.clock.learn, beat, listeners)
+    if device.config.update.source == "mqtt":
+        publisher.relay = Relay(device.data_dir / SOCKET_FILE, fetcher.fetch)
+    return publisher
+
+
+def keep_order(store: Store, payload: bytes) -> bool:
+    """Remember an order of the centre, unless an equal or later one is known; the updates obey it.
+
+    Args:
+        store: keeps it before the broker is told that it came.
+        payload: bytes of a stranger.
+
+    Returns:
+        Whether it was new.
+    """
+    try:
+        order = unpack(payload, UpdateOrder)
+        known = store.fact(ORDER_FACT)
+        if known and unpack(bytes.fromhex(known), UpdateOrder).number >= order.number:
+            return False
+    except WireError as error:
+        log.warning("order passed over: %s", error)
+        return False
+    store.set_fact(ORDER_FACT, payload.hex())
+    log.info("the centre orders: %s %s@%s", order.action, order.package, order.version)
+    return True
