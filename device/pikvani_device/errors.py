@@ -42,5 +42,9 @@ class SpeechError(DeviceError):
     """A clip, a phrase list or the recogniser cannot be used."""
 
 
+class MicrophoneError(DeviceError):
+    """The microphone cannot give sound."""
+
+
 class StoreError(DeviceError):
     """The case store cannot keep what it was given: disk full, damaged, or from a newer version."""
