@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from pikvani_server import app
+from pikvani_server.account_commands import tokens_group, users_group
 from pikvani_server.audit_commands import audit_commands
 from pikvani_server.broker.mosquitto_config import MosquittoSettings, write_mosquitto_config
 from pikvani_server.config import Config, load_config
@@ -44,6 +45,8 @@ cli.add_command(drift)
 for _command in COMMANDS:
     cli.add_command(_command)
 cli.add_command(audit_commands)
+cli.add_command(users_group)
+cli.add_command(tokens_group)
 cli.add_command(keys)
 cli.add_command(repository)
 

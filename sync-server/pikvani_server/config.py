@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -70,13 +70,40 @@ class WebConfig(msgspec.Struct, frozen=True):
     """The pages."""
 
     host: str = "127.0.0.1"
-    """Address the pages listen on; put a proxy with TLS and a login before anything but loopback."""
+    """Address the pages listen on; put a proxy with TLS before anything but loopback."""
     port: Port = 8080
     """Their TCP port; 0 takes a free one."""
     page_rows: Annotated[int, Meta(ge=1, le=1_000)] = 50
     """Rows a table shows."""
     refresh_s: Annotated[int, Meta(ge=2, le=3_600)] = 10
-    """How often a page loads itself anew, in seconds."""
+    """How often a page brings itself up to date, in seconds."""
+    address: str = ""
+    """How people reach the pages, for links: `https://centre.example`; empty for host and port."""
+    secure_cookies: bool = True
+    """Whether cookies go over HTTPS (and to loopback) only; turn it off only for plain HTTP in a closed network."""
+    trusted_proxies: Annotated[int, Meta(ge=0, le=5)] = 0
+    """How many proxies of your own stand before the pages and say who asks (`X-Forwarded-For`, `-Proto`, `-Host`)."""
+    code_roles: tuple[Literal["admin", "agronomist", "technician", "viewer"], ...] = ("admin",)
+    """Roles that must sign in with a code of an authenticator app too; others may."""
+    open_metrics: bool = True
+    """Whether `/metrics` answers without a token; it names no device."""
+
+
+class SignInConfig(msgspec.Struct, frozen=True):
+    """Signing in by OpenID Connect, beside passwords; off while `issuer` is empty."""
+
+    issuer: str = ""
+    """Address of the provider, `https://login.example/realms/agri`; its `.well-known/openid-configuration` is read."""
+    title: str = "OpenID Connect"
+    """What the button says."""
+    client_id: str = ""
+    """Of this centre at the provider. The way back to register there is ADDRESS/sign-in/elsewhere/back."""
+    client_secret_file: str = ""
+    """File that holds the client secret; empty for a public client (PKCE is used in any case)."""
+    role_claim: str = "roles"
+    """Claim of the ID token that names groups; dots go inwards: `realm_access.roles`."""
+    roles: dict[str, Literal["admin", "agronomist", "technician", "viewer"]] = {}
+    """Role by group; who is in none is not let in, who is in several has the first of admin to viewer."""
 
 
 class LearningConfig(msgspec.Struct, frozen=True):
@@ -105,6 +132,7 @@ class Config(msgspec.Struct, frozen=True):
     broker: BrokerConfig = BrokerConfig()
     ingest: IngestConfig = IngestConfig()
     web: WebConfig = WebConfig()
+    sign_in: SignInConfig = SignInConfig()
     learning: LearningConfig = LearningConfig()
 
     @property

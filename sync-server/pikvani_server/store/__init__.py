@@ -6,7 +6,11 @@
 from __future__ import annotations
 
 from pikvani_server.errors import ConfigError
-from pikvani_server.store import schema_audit, schema_learning  # noqa: F401 - their tables belong to the same metadata
+from pikvani_server.store import (  # noqa: F401 - their tables belong to the same metadata
+    schema_accounts,
+    schema_audit,
+    schema_learning,
+)
 from pikvani_server.store.port import Store
 
 

@@ -103,12 +103,10 @@ def append(
     told = json.dumps(dict(detail or {}), sort_keys=True, ensure_ascii=False, default=str)
     if len(told) > _MAX_DETAIL:
         told = json.dumps({"cut": told[: _MAX_DETAIL - 100]}, ensure_ascii=False)
-    words = [_plain(word) for word in (actor, action, subject)]
-    row = dict(zip(("actor", "action", "subject"), words, strict=True))
-    sealed = seal_of(number, at, *words, told, previous)
-    connection.execute(
-        sa.insert(audit_log).values(number=number, at=at, **row, detail=told, previous=previous, seal=sealed)
-    )
+    actor, action, subject = (_plain(word) for word in (actor, action, subject))
+    sealed = seal_of(number, at, actor, action, subject, told, previous)
+    row = {"actor": actor, "action": action, "subject": subject, "detail": told, "previous": previous, "seal": sealed}
+    connection.execute(sa.insert(audit_log).values(number=number, at=at, **row))
     return int(number)
 
 

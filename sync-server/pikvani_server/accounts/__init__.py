@@ -1,0 +1,1 @@
+"""Who may use the centre: people with roles, sessions and second factors; programs with tokens. No web in here."""
