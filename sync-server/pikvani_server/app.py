@@ -168,6 +168,7 @@ def work_settings(config: Config) -> WorkSettings:
     """The part of a configuration the standing work needs."""
     learning = config.learning
     intervals = {"review": learning.review_interval_s, "drift": learning.drift_interval_s}
+    intervals["counts"] = learning.counts_interval_s
     return WorkSettings(
         intervals | {"propose": learning.propose_interval_s, "house": int(_HOUR_S)},
         learning.pipeline,

@@ -1,7 +1,8 @@
 """The centre's standing work: one process leads and puts it into the queue, every process takes from it.
 
-Kinds: `review` fills the queue of cases to name, `drift` judges new sketches and labels, `propose` asks whether
-training pays, `build` runs the pipeline of one proposal, `house` deletes what is past its time.
+Kinds: `counts` counts cases by day and place, `review` fills the queue of cases to name, `drift` judges new sketches
+and labels, `propose` asks whether training pays, `build` runs the pipeline of one proposal, `house` deletes what is
+past its time.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from pikvani_server import propose
+from pikvani_server.accounts import limits, sessions
 from pikvani_server.drift import computing, queries
 from pikvani_server.errors import ServerError, StoreAwayError
+from pikvani_server.fleet import counts
 from pikvani_server.jobs import Job, Jobs
 from pikvani_server.review import queue, results
 from pikvani_server.store import Store
@@ -70,6 +73,7 @@ class Background:
         self.seconds: dict[str, float] = {}
         """How long the last job of each kind took."""
         self._doing: dict[str, Callable[[Job], None]] = {
+            "counts": self._count,
             "review": self._review,
             "drift": self._drift,
             "propose": self._propose,
@@ -133,6 +137,9 @@ class Background:
 
     # --- what a job does ----------------------------------------------------------------------------------
 
+    def _count(self, _job: Job) -> None:
+        counts.run_pass(self._store, self._clock())
+
     def _review(self, _job: Job) -> None:
         added = queue.fill(self._store, self._clock())
         log.info("%d cases were queued for review", added)
@@ -169,5 +176,7 @@ class Background:
     def _keep_house(self, _job: Job) -> None:
         letters = self._store.prune_dead_letters(self._settings.dead_letter_days)
         self._jobs.prune(self._clock())
+        sessions.prune(self._store, self._clock())
+        limits.prune(self._store, self._clock())
         if letters:
             log.info("%d old dead letters were deleted", letters)

@@ -113,6 +113,8 @@ class LearningConfig(msgspec.Struct, frozen=True):
     """Whether `run` does the standing work too; turn it off where `pikvani-server work` runs."""
     drift_interval_s: NotNegative = 3_600
     """Seconds between two passes over new sketches; 0 for none."""
+    counts_interval_s: NotNegative = 120
+    """Seconds between two counts of cases by day and place; 0 for none."""
     review_interval_s: NotNegative = 300
     """Seconds between two looks for cases to review; 0 for none."""
     propose_interval_s: NotNegative = 86_400

@@ -24,6 +24,7 @@ from pikvani_contract.clock import ClockTrust
 from pikvani_device.adapters.broker_memory import MemoryHub
 from pikvani_device.drift.saying import INDIA
 from pikvani_server.drift import computing, queries
+from pikvani_server.fleet import counts
 from pikvani_server.review import queue, results
 from pikvani_server.store import Store, open_store
 from pikvani_server.store.schema_learning import places
@@ -191,6 +192,7 @@ def main() -> int:
             options.thumbnails,
             say=say,
         )
+        counts.run_pass(store, datetime.now(UTC))
         if options.thumbnails:
             told["review_items"] = queue.fill(store, datetime.now(UTC))
         if not options.no_drift:

@@ -9,6 +9,7 @@ from pikvani_server.errors import ConfigError
 from pikvani_server.store import (  # noqa: F401 - their tables belong to the same metadata
     schema_accounts,
     schema_audit,
+    schema_counts,
     schema_learning,
 )
 from pikvani_server.store.port import Store
