@@ -50,12 +50,14 @@ def sample_manifest(files: tuple[m.FileEntry, ...], **changes: object) -> m.Mani
     return m.Manifest(**(everything | changes))
 
 
-def write_sample_package(folder: Path, extra_files: int = 0, **changes: object) -> Path:
+def write_sample_package(
+    folder: Path, extra_files: int = 0, model: bytes = b"not a network", **changes: object
+) -> Path:
     """Write a package whose model files are no networks: the fake runtime does not open them."""
     folder.mkdir(parents=True)
-    content = b"not a network"
     files: tuple[m.FileEntry, ...] = ()
     for name in ("model.onnx", *(f"golden/case{k}.png" for k in range(extra_files))):
+        content = model if name == "model.onnx" else b"not a network"
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
         files += (m.FileEntry(name, hashlib.sha256(content).hexdigest(), len(content)),)

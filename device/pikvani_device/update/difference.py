@@ -14,9 +14,11 @@ from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import TargetFile  # type: ignore[attr-defined]
 
 from pikvani_contract.repository import DIFFERENCE_MAGIC as MAGIC
+from pikvani_contract.repository import difference_dictionary
 from pikvani_device.update.errors import UntrustedError
 
-_HEAD = len(MAGIC) + hashlib.sha256().digest_size
+_HASHED = len(MAGIC) + hashlib.sha256().digest_size
+_HEAD = _HASHED + 8
 
 
 def rebuild(old: bytes, difference: bytes, target: TargetFile) -> bytes:
@@ -32,19 +34,22 @@ def rebuild(old: bytes, difference: bytes, target: TargetFile) -> bytes:
     """
     if not difference.startswith(MAGIC) or len(difference) < _HEAD:
         raise UntrustedError(f"{target.path}: not a difference; fetch the whole file if the budget allows")
-    if difference[len(MAGIC) : _HEAD] != hashlib.sha256(old).digest():
+    if difference[len(MAGIC) : _HASHED] != hashlib.sha256(old).digest():
         raise UntrustedError(f"{target.path}: the difference is for another old file; fetch one for this version")
+    shared = int.from_bytes(difference[_HASHED:_HEAD], "big")
+    if shared > min(len(old), target.length):
+        raise UntrustedError(f"{target.path}: the difference names more than both files share; fetch it again")
     try:
         # The announced size is checked first: a few bytes may claim to unpack to more than this device has.
         if zstandard.frame_content_size(difference[_HEAD:]) != target.length:
             raise UntrustedError(f"{target.path}: the difference gives another length than was signed")
-        changes = zstandard.ZstdDecompressor().decompress(difference[_HEAD:])
+        dictionary = difference_dictionary(old, shared)
+        changes = zstandard.ZstdDecompressor(dict_data=dictionary).decompress(difference[_HEAD:])
     except zstandard.ZstdError as error:
         raise UntrustedError(f"{target.path}: the difference is damaged ({error}); fetch it again") from None
-    new = np.frombuffer(changes, np.uint8).copy()
-    shared = min(len(old), len(new))
-    new[:shared] += np.frombuffer(old, np.uint8, shared)
-    rebuilt = new.tobytes()
+    rest = target.length - shared
+    moved = np.frombuffer(changes, np.uint8, shared, rest) + np.frombuffer(old, np.uint8, shared)
+    rebuilt = moved.tobytes() + changes[:rest]
     try:
         target.verify_length_and_hashes(io.BytesIO(rebuilt))
     except LengthOrHashMismatchError:

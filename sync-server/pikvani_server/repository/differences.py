@@ -7,20 +7,43 @@ places, so most of it is zeros.
 from __future__ import annotations
 
 import hashlib
+import io
+import tarfile
 
 import numpy as np
 import zstandard
 
-from pikvani_contract.repository import DIFFERENCE_MAGIC
+from pikvani_contract.repository import DIFFERENCE_MAGIC, difference_dictionary
 
 _LEVEL = 19
+_BLOCK = 512
 
 
 def make_difference(old: bytes, new: bytes) -> bytes | None:
     """The difference from `old` to `new`, or nothing where the new file alone, compressed, is no larger."""
-    changes = np.frombuffer(new, np.uint8).copy()
-    shared = min(len(old), len(new))
-    changes[:shared] -= np.frombuffer(old, np.uint8, shared)
-    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
-    difference = DIFFERENCE_MAGIC + hashlib.sha256(old).digest() + compressor.compress(changes.tobytes())
-    return difference if len(difference) < len(compressor.compress(new)) else None
+    made = [_difference(old, new, shared) for shared in {min(len(old), len(new)), _alike(old, new)}]
+    smallest = min(made, key=len)
+    return smallest if len(smallest) < len(zstandard.ZstdCompressor(level=_LEVEL).compress(new)) else None
+
+
+def _difference(old: bytes, new: bytes, shared: int) -> bytes:
+    moved = np.frombuffer(new, np.uint8, shared) - np.frombuffer(old, np.uint8, shared)
+    compressor = zstandard.ZstdCompressor(
+        level=_LEVEL, write_checksum=True, dict_data=difference_dictionary(old, shared), write_dict_id=False
+    )
+    head = DIFFERENCE_MAGIC + hashlib.sha256(old).digest() + shared.to_bytes(8, "big")
+    return head + compressor.compress(new[shared:] + moved.tobytes())
+
+
+def _alike(old: bytes, new: bytes) -> int:
+    """Where the first files of both tars end, as far as they have the same names and lengths; 0 for other files."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(old)) as first, tarfile.open(fileobj=io.BytesIO(new)) as second:
+            end = 0
+            for a, b in zip(first, second, strict=False):
+                if (a.name, a.size, a.offset_data) != (b.name, b.size, b.offset_data):
+                    break
+                end = b.offset_data + -(-b.size // _BLOCK) * _BLOCK
+            return min(end, len(old), len(new))
+    except tarfile.TarError:
+        return 0
