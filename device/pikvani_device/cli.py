@@ -14,6 +14,7 @@ import click
 
 from pikvani_contract.errors import ContractError
 from pikvani_device import __version__
+from pikvani_device.commands.assets import assets
 from pikvani_device.commands.configuration import config
 from pikvani_device.commands.diagnosing import diagnose, listen
 from pikvani_device.commands.running import export, rescue, run, status
@@ -30,7 +31,7 @@ def cli(context: click.Context, config_path: Path | None) -> None:
     context.obj = config_path
 
 
-for _command in (diagnose, listen, status, run, self_test, update, export, rescue, config):
+for _command in (diagnose, listen, status, run, self_test, update, export, rescue, config, assets):
     cli.add_command(_command)
 
 

@@ -122,11 +122,17 @@ class WebSection(Section, frozen=True):
         host: address to listen on; 127.0.0.1 for the kiosk alone, 0.0.0.0 for the village Wi-Fi.
         port: TCP port; 0 for any free one.
         threads: requests answered at once; the model still runs one at a time.
+        mdns_name: phones on the village Wi-Fi find the pages as this name and `.local`; empty to be silent.
+        wifi_name: name of the village Wi-Fi, for the QR picture on the kiosk; empty for none.
+        wifi_password: its password, which the QR picture shows to everyone before the kiosk.
     """
 
     host: str = "127.0.0.1"
     port: Port = 8080
-    threads: Annotated[int, Meta(ge=1, le=32)] = 4
+    threads: Annotated[int, Meta(ge=1, le=32)] = 6
+    mdns_name: Annotated[str, Meta(pattern="^([a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?)?$")] = "pikvani"
+    wifi_name: Annotated[str, Meta(max_length=32)] = ""
+    wifi_password: Annotated[str, Meta(max_length=63)] = ""
 
 
 class SyncSection(Section, frozen=True):

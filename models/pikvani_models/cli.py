@@ -22,7 +22,7 @@ def main() -> None:
     """From photographs to a model package the appliance can trust."""
 
 
-for _command in (speech.synthesise, speech.train, speech.package, speech.evaluate):
+for _command in (speech.synthesise, speech.train, speech.package, speech.evaluate, speech.render_prompts):
     main.add_command(_command)
 
 

@@ -50,7 +50,8 @@ class VoskModel:
         Raises:
             SpeechError: the model knows none of them.
         """
-        known, strange = [], []
+        known: list[str] = []
+        strange: list[str] = []
         for phrase in phrases:
             words = phrase.split()
             missing = [word for word in words if self._model.vosk_model_find_word(word) < 0]

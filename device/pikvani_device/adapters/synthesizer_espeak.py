@@ -45,4 +45,4 @@ class EspeakSynthesizer:
         except (OSError, subprocess.SubprocessError, wave.Error, EOFError) as error:
             raise SpeechError(f"espeak-ng could not speak ({error}); install it again") from None
         places = np.arange(0, len(samples) - 1, rate / rate_hz)
-        return (np.interp(places, np.arange(len(samples)), samples) / 32_768).astype(np.float32)
+        return np.asarray(np.interp(places, np.arange(len(samples)), samples) / 32_768, np.float32)

@@ -132,7 +132,7 @@ class Device:
         """What listens."""
         from pikvani_device.app.voice import VoiceRoom
 
-        return VoiceRoom(self.config.voice.dir)
+        return VoiceRoom(self.config.voice, self.data_dir)
 
     @property
     def data_dir(self) -> Path:

@@ -149,7 +149,8 @@ def listen(
             except SpeechError as error:
                 bad += 1
                 if jsonl:
-                    say(as_json_line({"clip": str(clip), "decision": "reject", "phrase": "", "error": str(error)}))
+                    nothing = {"decision": "reject", "phrase": "", "confidence": 0.0, "slots": {}, "audio_s": 0.0}
+                    say(as_json_line({"clip": str(clip)} | nothing | {"latency_ms": 0.0, "error": str(error)}))
                 else:
                     print(f"pikvani-device: {error}", file=sys.stderr)
                 continue

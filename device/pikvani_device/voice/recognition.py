@@ -113,6 +113,29 @@ class Sentence:
         return {slot: ",".join(values) for slot, values in slots.items()}
 
 
+OTHERS_ACCEPT = 0.6
+"""Least confidence at which another's recogniser is believed."""
+
+
+def meaning_of(text: str, confidence: float, phrases: Sequence[Phrase]) -> Understood:
+    """What the words another recogniser heard mean: the longest phrases first, each word counted once.
+
+    Args:
+        text: words with a space between, empty for none.
+        confidence: 0 to 1, as that recogniser says.
+        phrases: what may be meant.
+    """
+    left, slots = f" {text} ", dict[str, list[str]]()
+    for phrase in sorted(phrases, key=lambda one: -len(one.text)):
+        if f" {phrase.text} " in left:
+            left = left.replace(f" {phrase.text} ", "  ", 1)
+            if phrase.slot:
+                slots.setdefault(phrase.slot, []).append(phrase.value)
+    accepted = bool(text) and confidence >= OTHERS_ACCEPT
+    found = {slot: ",".join(dict.fromkeys(values)) for slot, values in slots.items()} if accepted else {}
+    return Understood("accept" if accepted else "reject", text, confidence, found)
+
+
 def _confidence(rejection: Rejection, score: float) -> float:
     exponent = -(rejection.scale * score + rejection.offset)
     return 0.0 if exponent > 700 else 1 / (1 + math.exp(exponent))

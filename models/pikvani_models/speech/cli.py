@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import TextIO
 
 import click
 
 from pikvani_contract.model.manifest import PackageError
 from pikvani_contract.speech.phones import Language, UnspeakableError, phrase_pronunciations
+from pikvani_contract.speech.prompts import Locale
 
 LANGUAGES: tuple[Language, ...] = ("hi", "mr")
 
@@ -104,6 +106,22 @@ def evaluate(folder: Path, words: Path, lang: Language, folder_of_package: Path,
         raise click.ClickException(str(error)) from error
     result = {"clips": len(clips), "words": len(set(names.values())), "right": round(share, 4), "wrong": wrong}
     click.echo(json.dumps(result, ensure_ascii=False) if as_json else f"{share:.1%} of {len(clips)} clips")
+
+
+@click.command("render-prompts")
+@click.option("--catalogue", type=click.File(encoding="utf-8"), required=True, help="Of `pikvani-device prompts`.")
+@click.option("--locale", type=click.Choice(["mr-IN", "hi-IN", "en-IN"]), required=True)
+@click.option("--voice", type=click.Choice(["kokoro", "festival"]), default="kokoro", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the pack.")
+@click.option("--version", required=True, help="Version of the pack, such as 1.0.0.")
+def render_prompts(catalogue: TextIO, locale: Locale, voice: str, out: Path, version: str) -> None:
+    """Have a voice say everything the device says; only what has changed is said anew."""
+    try:
+        from pikvani_models.speech.rendering import render
+    except ImportError as error:
+        raise click.ClickException(f"{error.name} is not installed: see models/README.md") from error
+    fresh, count = render(catalogue, locale, voice, out, version)
+    click.echo(f"{out}: {count} sentences, {fresh} of them said anew")
 
 
 def _speakable(language: Language):  # type: ignore[no-untyped-def]

@@ -1,0 +1,153 @@
+"""Sentences to a prompt pack: the best voice of each language, levelled, a little slow, as Opus. A second run goes on.
+
+Input is what `pikvani-device prompts` prints: one JSON object a line with `id`, `locale`, `text`. A clip whose words
+have not changed is taken over from the pack that is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from pikvani_contract.model.manifest import MANIFEST_FILE, FileEntry, PackageError
+from pikvani_contract.speech.features import SAMPLE_RATE_HZ
+from pikvani_contract.speech.prompts import (
+    CLIPS_FILE,
+    Locale,
+    PromptClip,
+    PromptManifest,
+    load_prompt_pack,
+    text_mark,
+)
+from pikvani_models.speech.ipa import ipa_of, with_marathi_ts
+from pikvani_models.speech.voices import Kokoro, festival
+
+Clip = NDArray[np.float32]
+SPEED = 0.9
+BIT_RATE = "16k"
+LOUDNESS = "loudnorm=I=-18:TP=-2:LRA=7"
+"""EBU R 128, as ffmpeg measures and sets it."""
+_ESPEAK: dict[str, str] = {"mr-IN": "mr", "hi-IN": "hi", "en-IN": "en-us"}
+_STYLES: dict[str, dict[str, float]] = {
+    "mr-IN": {"hf_alpha": 0.7, "hf_beta": 0.3},
+    "hi-IN": {"hf_alpha": 0.7, "hf_beta": 0.3},
+    "en-IN": {"af_heart": 0.7, "hf_alpha": 0.3},
+}
+_LICENCE = {
+    "kokoro": "spoken by Kokoro-82M (Apache-2.0), pronunciation by espeak-ng (GPL program, output not covered)",
+    "festival": "spoken by Festival and festvox-mr-nsk (GPL programs, output not covered)",
+}
+_PAUSE_S = 0.22
+_CLAUSE = re.compile(r"[^.!?।,;:()\n]+[.!?।,;:()\n]*")
+_MAX_CLAUSE = 110
+
+
+def clauses(text: str) -> list[str]:
+    """A text in pieces short enough for a voice, parted where it pauses, or between words where it does not."""
+    found = []
+    for piece in _CLAUSE.findall(text):
+        words = piece.split()
+        while words:
+            take = len(words)
+            while len(" ".join(words[:take])) > _MAX_CLAUSE and take > 1:
+                take -= 1
+            found.append(" ".join(words[:take]))
+            words = words[take:]
+    return [piece for piece in found if any(char.isalnum() for char in piece)]
+
+
+def speaker_of(locale: Locale, voice: str) -> Callable[[str], Clip]:
+    """A voice that says one sentence of a language at 16 kHz.
+
+    Args:
+        locale: of the sentence.
+        voice: `kokoro`, or for Marathi and Hindi `festival`.
+    """
+    pause = np.zeros(int(_PAUSE_S * SAMPLE_RATE_HZ), np.float32)
+    if voice == "festival":
+        language = "mr" if locale == "mr-IN" else "hi"
+
+        def by_festival(text: str) -> Clip:
+            said = festival(clauses(text), language, 1 / SPEED)  # type: ignore[arg-type]
+            return np.concatenate([part for clip in said for part in (clip, pause)])
+
+        return by_festival
+    kokoro, style = Kokoro(threads=2), _STYLES[locale]
+
+    def by_kokoro(text: str) -> Clip:
+        parts = clauses(text)
+        sounds = ipa_of([part.strip(" .!?।,;:()") for part in parts], _ESPEAK[locale])  # type: ignore[arg-type]
+        if locale == "mr-IN":
+            sounds = [with_marathi_ts(sound) for sound in sounds]
+        return np.concatenate([part for sound in sounds for part in (kokoro.say(sound, style, SPEED), pause)])
+
+    return by_kokoro
+
+
+def as_opus(samples: Clip) -> bytes:
+    """Levelled Ogg Opus of a 16 kHz clip."""
+    command = [
+        *("ffmpeg", "-v", "error", "-f", "f32le", "-ar", str(SAMPLE_RATE_HZ), "-ac", "1", "-i", "-"),
+        *("-af", f"{LOUDNESS},aresample=16000", "-c:a", "libopus", "-b:a", BIT_RATE, "-application", "voip"),
+        *("-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact", "-f", "ogg", "-"),
+    ]
+    return subprocess.run(command, input=samples.astype("<f4").tobytes(), capture_output=True, check=True).stdout
+
+
+def render(lines: Iterable[str], locale: Locale, voice: str, out: Path, version: str) -> tuple[int, int]:
+    """Write the pack of one language.
+
+    Args:
+        lines: JSON lines with `id`, `locale`, `text`; those of other languages are passed over.
+        locale: whose pack.
+        voice: `kokoro` or `festival`.
+        out: folder of the pack; what it holds already is taken over where the words are the same.
+        version: such as 1.0.0.
+
+    Returns:
+        Sentences rendered anew, sentences in the pack.
+    """
+    wanted = {row["id"]: row["text"] for row in map(json.loads, lines) if row["locale"] == locale}
+    try:
+        before = load_prompt_pack(out)
+    except PackageError:
+        before = None
+    speak, clips, data, fresh = speaker_of(locale, voice), {}, bytearray(), 0
+    for prompt in sorted(wanted):
+        text = wanted[prompt]
+        old = before.clip(prompt, text) if before else None
+        if old is not None and before is not None and before.manifest.clips[prompt].voice == voice:
+            opus, ms = old, before.manifest.clips[prompt].ms
+        else:
+            samples = speak(text)
+            opus, ms, fresh = as_opus(samples), len(samples) * 1_000 // SAMPLE_RATE_HZ, fresh + 1
+            if fresh % 50 == 0:
+                print(f"{locale}: {fresh} sentences", flush=True)
+        clips[prompt] = PromptClip(len(data), len(opus), max(ms, 1), text_mark(text), voice)
+        data += opus
+    out.mkdir(parents=True, exist_ok=True)
+    (out / CLIPS_FILE).write_bytes(data)
+    manifest = PromptManifest(
+        schema=1,
+        name=f"prompts-{locale[:2]}",
+        version=version,
+        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        locale=locale,
+        rate_hz=SAMPLE_RATE_HZ,
+        files=(FileEntry(CLIPS_FILE, hashlib.sha256(data).hexdigest(), len(data)),),
+        licence=_LICENCE[voice],
+        clips=clips,
+    )
+    text = json.dumps(msgspec.to_builtins(manifest), ensure_ascii=False, indent=1)
+    (out / MANIFEST_FILE).write_text(text + "\n", "utf-8")
+    load_prompt_pack(out)
+    return fresh, len(clips)
