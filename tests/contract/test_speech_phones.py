@@ -35,6 +35,11 @@ DEVANAGARI = st.text(st.sampled_from("कखगचजटडतदनपबमय
         ("ज्ञान", "mr", "d n y aa n"),
         ("ज्ञान", "hi", "g y aa n"),
         ("फल", "hi", "f a l"),
+        ("छह", "hi", "ch ai"),
+        ("यह", "hi", "y e"),
+        ("जगह", "hi", "j a g a h"),
+        ("कहना", "hi", "k ai h n aa"),
+        ("पढ़ाई", "hi", "p a rr h aa i"),
     ],
 )
 def test_given_a_word_then_the_way_it_is_said_is_among_its_pronunciations(word: str, language: str, said: str) -> None:

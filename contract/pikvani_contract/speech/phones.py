@@ -159,10 +159,15 @@ def _slots(text: str, word: str, language: Language) -> list[_Options]:
     slots: list[_Options] = []
     for k, (consonant, vowel, nasal) in enumerate(pieces):
         following = pieces[k + 1][0] if k + 1 < len(pieces) else ""
-        if consonant:
-            slots.append(_consonant(consonant, vowel, language, following, k))
         last = k == len(pieces) - 1
-        if vowel == "inherent":
+        breath = language == "hi" and consonant == "h" and last and vowel in ("", "inherent") and k > 0
+        if breath and pieces[k - 1][1] == "inherent":
+            slots.append(((), ("h",)))  # यह, छह, जगह: the breath colours the vowel and is seldom heard itself
+        elif consonant:
+            slots.append(_consonant(consonant, vowel, language, following, k))
+        if vowel == "inherent" and language == "hi" and k == len(pieces) - 2 and following == "h":
+            slots.append((("a",), ("ai",), ("e",)) if pieces[-1][1] in ("", "inherent") else (("a",), ("ai",)))
+        elif vowel == "inherent":
             slots.append(_schwa(k, last, k in dropped, bool(nasal), pieces))
         elif vowel == "ri":
             slots.append((("r", "i"), ("r", "u")) if language == "hi" else (("r", "u"), ("r", "i")))
@@ -186,8 +191,9 @@ def _consonant(consonant: str, vowel: str, language: Language, following: str, k
         return (("f",), ("ph",)) if language == "hi" else (("ph",), ("f",))
     if consonant == "z":
         return (("z",), ("j",))
-    if consonant == "h" and vowel == "inherent":
-        return (("h",),)
+    if consonant == "rrh":
+        # Said as a flap and a breath of its own.
+        return (("rr", "h"), ("rr",))
     return ((consonant,),)
 
 

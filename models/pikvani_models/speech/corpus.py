@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pikvani_contract.speech.phones import Language, UnspeakableError, pronunciations
 from pikvani_models.speech import voices
@@ -52,22 +54,36 @@ def dictionary(language: Language) -> list[str]:
     return [w for w in words if 2 <= len(w) <= 12 and _readable(w, language)]
 
 
+def rarity(words: Sequence[str], language: Language) -> NDArray[np.float64]:
+    """Odds of words, summing to 1: the rarer a word's rarest unit among all words, the higher.
+
+    Drawn evenly, the rarest twelve units share one clip in ten, and are then never heard in real speech.
+    """
+    spelt = [pronunciations(word, language)[0] for word in words]
+    counts = Counter(unit for units in spelt for unit in units)
+    odds = np.array([max(counts[unit] ** -0.75 for unit in units) for units in spelt])
+    return np.asarray(odds / odds.sum())
+
+
 def lines(
     language: Language, own: Sequence[str], count: int, rng: np.random.Generator, marathi_ts: bool = False
 ) -> list[Line]:
     """`count` random lines: three in five one word, else two or three; a third of the words are the product's own."""
     common = [w for w in dictionary(language) if not is_held_out(w)]
+    odds = rarity(common, language)
     texts = []
     for _ in range(count):
         size = 1 if rng.random() < 0.6 else int(rng.integers(2, 4))
         words = [
-            str(own[rng.integers(len(own))]) if rng.random() < 0.33 and len(own) else common[rng.integers(len(common))]
+            str(own[rng.integers(len(own))])
+            if rng.random() < 0.33 and len(own)
+            else common[rng.choice(len(common), p=odds)]
             for _ in range(size)
         ]
         texts.append(" ".join(words))
     made = []
     for text, ipa in zip(texts, ipa_of(texts, language), strict=True):
-        if language == "mr" and marathi_ts and rng.random() < 0.6:
+        if language == "mr" and marathi_ts and rng.random() < 0.85:
             ipa = with_marathi_ts(ipa)
         units = units_of(ipa)
         if units and len(units) >= 2:

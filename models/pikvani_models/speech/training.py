@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,10 @@ class SpeechStream(IterableDataset):  # type: ignore[type-arg]
         self.kinds = sorted(self.groups)
         odds = np.array([share.get(kind, 1.0) for kind in self.kinds])
         self.odds = odds / odds.sum()
+        counts = Counter(unit for one in said for unit in one.units)
+        rare = np.array([np.mean([counts[unit] ** -0.5 for unit in one.units]) for one in said])
+        # Within a kind, clips with rare units come oftener.
+        self.within = {kind: np.cumsum(rare[group]) / rare[group].sum() for kind, group in self.groups.items()}
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         worker = get_worker_info()
@@ -92,8 +97,9 @@ class SpeechStream(IterableDataset):  # type: ignore[type-arg]
                 yield self._batch(pool[k * self.batch : (k + 1) * self.batch], backgrounds, rng)
 
     def _one(self, rng: np.random.Generator) -> Said:
-        group = self.groups[self.kinds[int(rng.choice(len(self.kinds), p=self.odds))]]
-        one = self.said[group[int(rng.integers(len(group)))]]
+        kind = self.kinds[int(rng.choice(len(self.kinds), p=self.odds))]
+        group = self.groups[kind]
+        one = self.said[group[min(int(np.searchsorted(self.within[kind], rng.random())), len(group) - 1)]]
         if len(one.samples) < 12_000 and rng.random() < 0.08:
             two = self.said[group[int(rng.integers(len(group)))]]
             gap = np.zeros(int(rng.integers(800, 6_000)), np.int16)
