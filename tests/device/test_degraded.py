@@ -45,7 +45,11 @@ def test_given_no_data_partition_then_the_farmer_is_answered_and_told_it_was_not
     assert "not mounted" in health.json["without"]["store"]
     assert not (tmp_path / "data").exists(), "a case must not be kept where the next boot does not find it"
     for locale, words in (("mr-IN", "साठवता"), ("hi-IN", "सहेजा"), ("en-IN", "could not be kept")):
-        page = ask(client, drawn_leaf, f"/answer?locale={locale}")
+        client.get(f"/language/{locale}")
+        assert client.post("/crop", data={"crop": "cotton"}).status_code == 303
+        ask(client, drawn_leaf, "/photos")
+        client.post("/symptoms")
+        page = client.get("/answer")
         assert page.status_code == 200 and words in page.text
         assert client.get(f"/?locale={locale}").status_code == 200
 

@@ -204,13 +204,17 @@ class Device:
             frame = self.live.capture()
         return photo_of_frame(frame, f"camera {self.config.camera.adapter}")
 
-    def spoken(self, locale: str, prompt_ids: Sequence[str]) -> bytes | None:
+    def spoken(self, locale: str, sentences: Sequence[tuple[str, str]]) -> bytes | None:
         """Sentences of the pages as one sound file, or None where no voice is installed that says them all.
 
         Args:
             locale: `mr-IN`, `hi-IN` or `en-IN`.
-            prompt_ids: ids of the catalogue, or of sentences of advice, in the order they are said.
+            sentences: id and words of each, in the order they are said.
         """
+        return None
+
+    def advice(self, condition: str, locale: str) -> Any:
+        """What is known to do about a `crop/condition`, every sentence with its source; None without a table."""
         return None
 
     def _let_camera_go(self) -> None:

@@ -31,7 +31,7 @@ Glance = NDArray[np.float32]
 def glance(frame: RgbImage) -> Glance:
     """What is kept of a frame to compare the next one with."""
     grey = cv2.cvtColor(cv2.resize(frame, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
-    return grey.astype(np.float32) / 255
+    return np.asarray(grey, np.float32) / np.float32(255)
 
 
 def hint(frame: RgbImage, before: Glance | None) -> Hint:

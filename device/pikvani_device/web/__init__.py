@@ -1,28 +1,33 @@
-"""The device's pages for the kiosk and the village Wi-Fi: ask with photographs, read the answer, see what waits.
+"""The device's pages for the kiosk and the village Wi-Fi, the JSON interface beside them, and the technician's page.
 
-Server-rendered, without scripts, without a request to anywhere else. `create_app` is the way in.
+Server-rendered; the few scripts are the device's own, and every page but the live camera works without them. Nothing
+is asked of any other host. `create_app` is the way in.
+
+Each module of pages has a function `blueprint(desk)`; `Desk` is what they share.
 """
 
 from __future__ import annotations
 
 import logging
 from functools import partial
+from pathlib import Path
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from pikvani_device.app import Device
-from pikvani_device.web import api, pages
-from pikvani_device.web.catalogue import say
-from pikvani_device.web.names import LOCALES, condition_name, crop_name
+from pikvani_device.web import answering, api, capture, drawings, listening, road, sounds
+from pikvani_device.web.catalogue import LOCALES, say
+from pikvani_device.web.desk import Desk
+from pikvani_device.web.guard import guard
+from pikvani_device.web.names import condition_name, crop_name, disease_name
+from pikvani_device.web.page import page
+from pikvani_device.web.sounds import speech_path
 
 log = logging.getLogger(__name__)
 
-MAX_PHOTO_BYTES = 25 * 2**20
-_POLICY = (
-    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; "
-    "script-src 'none'"
-)
+MAX_REQUEST_BYTES = 64 * 2**20
+"""Six photographs of a phone and the form around them; more is refused before it is read."""
 
 
 def create_app(device: Device) -> Flask:
@@ -32,40 +37,42 @@ def create_app(device: Device) -> Flask:
         device: what answers; the caller closes it.
     """
     app = Flask(__name__)
-    # Six photographs and the form around them; more is refused before it is read.
-    app.config["MAX_CONTENT_LENGTH"] = 6 * MAX_PHOTO_BYTES + 64 * 1024
+    app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
     app.config["MAX_FORM_PARTS"] = 16
-    app.register_blueprint(pages.blueprint(device))
-    app.register_blueprint(api.blueprint(device))
+    desk = Desk(device)
+    guard(app)
+    for blueprint in (road, capture, answering, listening, sounds, api):
+        app.register_blueprint(blueprint.blueprint(desk))
+    app.register_blueprint(drawings.blueprint())
+    drawn = {path.stem for path in (Path(__file__).parent / "static" / "crops").glob("*.svg")}
 
     @app.context_processor
     def words() -> dict[str, object]:
-        locale = pages.locale_of_request(device)
+        locale = desk.locale()
         return {
             "locale": locale,
             "locales": LOCALES,
+            "drawn": drawn,
+            "speech_path": speech_path,
             "t": partial(say, locale=locale),
             "crop_name": partial(crop_name, locale=locale),
+            "disease_name": partial(disease_name, locale=locale),
             "condition_name": partial(condition_name, locale=locale),
         }
-
-    @app.after_request
-    def harden(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = _POLICY
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "same-origin"
-        if request.endpoint != "static":
-            response.headers["Cache-Control"] = "no-store"
-        return response
 
     @app.errorhandler(Exception)
     def failed(error: Exception) -> tuple[str | Response, int]:
         code = error.code or 500 if isinstance(error, HTTPException) else 500
         if code >= 500:
             log.exception("a page failed", exc_info=error)
-        reason = "not_found" if code == 404 else "too_large" if isinstance(error, RequestEntityTooLarge) else "broken"
+        if code == 404 or code == 405:
+            reason = "not_found"
+        elif isinstance(error, RequestEntityTooLarge):
+            reason = "too_large"
+        else:
+            reason = "refused_address" if code == 403 else "wrong_form" if code < 500 else "broken"
         if request.path.startswith("/api/"):
             return api.problem(reason, say(reason, "en-IN"), code)
-        return render_template("problem.html", reason=reason, count=0), code
+        return page(desk, "problem.html", [reason], reason=reason), code
 
     return app

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, make_response, request
 
-from pikvani_device.app import Device
 from pikvani_device.diagnosis.advice import referral
 from pikvani_device.errors import DeviceError
+from pikvani_device.web.desk import Desk
 from pikvani_device.web.submission import SubmissionError, answer
 
 
@@ -15,9 +15,10 @@ def problem(reason: str, detail: str, code: int) -> tuple[Response, int]:
     return make_response(jsonify(error=reason, detail=detail)), code
 
 
-def blueprint(device: Device) -> Blueprint:
+def blueprint(desk: Desk) -> Blueprint:
     """The JSON interface over one device."""
     api = Blueprint("api", __name__)
+    device = desk.device
 
     @api.get("/healthz")
     def healthz() -> tuple[Response, int]:

@@ -1,7 +1,9 @@
-"""The pages and the JSON interface over a real device with the fake runtime."""
+"""What holds for every page: languages complete, no words of its own, nobody else asked, hostile requests refused."""
 
 import io
 import re
+import struct
+import zlib
 from pathlib import Path
 from typing import get_args
 
@@ -12,155 +14,181 @@ from pikvani_contract.model.posterior import Reason
 from pikvani_device.app import Device
 from pikvani_device.app.building import load_model
 from pikvani_device.config import parse_config
+from pikvani_device.diagnosis.symptoms import SYMPTOMS
 from pikvani_device.drawn_leaves import drawn_jpeg
 from pikvani_device.errors import ModelError
-from pikvani_device.web import create_app
-from pikvani_device.web.catalogue import STRINGS, say
-from pikvani_device.web.names import CONDITIONS, CROPS, LOCALES, condition_name, crop_name
+from pikvani_device.web import create_app, drawings
+from pikvani_device.web.catalogue import LOCALES, number, say, strings
+from pikvani_device.web.names import condition_name, crop_name
+from pikvani_device.web.prompts import prompts
+
+from .conftest import PHONE, form
+
+WEB = Path(drawings.__file__).parent
 
 
-@pytest.fixture
-def device(tmp_path: Path, sample_package: Path):
-    text = (
-        f'[device]\ndata_dir = "{tmp_path / "data"}"\n[model]\ndir = "{sample_package}"\n[runtime]\nadapter = "fake"\n'
-    )
-    device = Device(parse_config(text.encode(), "test"))
-    yield device
-    device.close()
+def places(sentence: str) -> set[str]:
+    return set(re.findall(r"{(\w*)}", sentence))
 
 
-@pytest.fixture
-def client(device: Device) -> FlaskClient:
-    return create_app(device).test_client()
+def test_given_any_sentence_then_it_stands_in_every_language_with_the_same_places() -> None:
+    of = {locale: strings(locale) for locale in LOCALES}
+    for name in set().union(*of.values()):
+        said = [of[locale].get(name, "") for locale in LOCALES]
+        assert all(text.strip() for text in said), name
+        assert len({frozenset(places(text)) for text in said}) == 1, name
+        assert len(set(said)) > 1 or name in ("language_name",), f"{name} is the same in all languages"
 
 
-def form(*photos: bytes, **fields: str) -> dict[str, object]:
-    return {**fields, "photos": [(io.BytesIO(data), f"../{n}.jpg") for n, data in enumerate(photos)]}
-
-
-def test_given_a_photo_then_the_answer_page_refers_and_the_case_waits_for_the_centre(client: FlaskClient) -> None:
-    page = client.post("/answer", data=form(drawn_jpeg(1), crop="cotton"))
-    assert page.status_code == 200
-    assert "1800-180-1551" in page.text
-    assert say("waiting", "mr-IN") in client.get("/").text
-
-
-def test_given_a_photo_then_the_api_answers_and_the_photo_is_kept_without_metadata(
-    client: FlaskClient, device: Device
-) -> None:
-    answer = client.post("/api/v1/diagnose", data=form(drawn_jpeg(1), drawn_jpeg(2))).json
-    assert answer["decision"] in ("answer", "more", "refuse")
-    assert answer["condition"] in answer["probabilities"]
-    case = device.latest_cases(1)[0]
-    assert case.case_id == answer["case_id"]
-    assert case.body.channel == "api"
-    assert len(case.photo_names) == 2
-    for name in case.photo_names:
-        assert (device.data_dir / "photos" / name).read_bytes()[:2] == b"\xff\xd8"
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (form(), "no_photo"),
-        (form(*[b"x"] * 7), "too_many"),
-        (form(b"text"), "unreadable"),
-        (form(drawn_jpeg(1), crop="<script>"), "unknown_plant"),
-    ],
-)
-def test_given_a_request_that_cannot_be_answered_then_both_roads_say_why(
-    client: FlaskClient, data: dict, reason: str
-) -> None:
-    told = client.post("/api/v1/diagnose", data=data)
-    assert (told.status_code, told.json["error"]) == (400, reason)
-
-
-def test_given_an_unreadable_photo_then_the_page_says_so_in_the_farmers_language(client: FlaskClient) -> None:
-    client.get("/language/hi-IN")
-    page = client.post("/answer", data=form(b"text"))
-    assert page.status_code == 400
-    assert say("unreadable", "hi-IN") in page.text
-
-
-def test_given_an_upload_over_all_limits_then_it_is_refused_before_it_is_read(client: FlaskClient) -> None:
-    page = client.post("/api/v1/diagnose", data=form(b"x"), environ_overrides={"CONTENT_LENGTH": str(10**9)})
-    assert page.status_code == 413
-
-
-@pytest.mark.parametrize("locale", LOCALES)
-def test_given_a_language_then_the_page_is_in_it(client: FlaskClient, locale: str) -> None:
-    client.get(f"/language/{locale}")
-    page = client.get("/").text
-    assert f'<html lang="{locale}">' in page
-    assert say("ask", locale) in page
-
-
-def test_given_any_page_then_it_asks_nothing_of_anybody_else_and_runs_no_script(client: FlaskClient) -> None:
-    for response in (client.get("/"), client.post("/answer", data=form(drawn_jpeg(1))), client.get("/nowhere")):
-        assert "default-src 'self'" in response.headers["Content-Security-Policy"]
-        assert not re.search(r'(?:src|href|action)="(?!/)', response.text)
-        assert "<script" not in response.text
-        assert "style=" not in response.text
-    assert client.get("/static/pikvani.css").status_code == 200
-
-
-def test_given_a_device_that_is_well_then_healthz_says_so(client: FlaskClient) -> None:
-    health = client.get("/healthz")
-    assert (health.status_code, health.json["ok"], health.json["model"]) == (200, True, "sample@1.2.3")
-
-
-def test_given_a_model_that_is_gone_then_healthz_is_503_and_pages_say_whom_to_tell(tmp_path: Path) -> None:
-    config = parse_config(f'[device]\ndata_dir = "{tmp_path}"\n[model]\ndir = "/nowhere"\n'.encode(), "test")
-    client = create_app(Device(config)).test_client()
-    assert client.get("/healthz").status_code == 503
-    page = client.get("/")
-    assert page.status_code == 500
-    assert say("broken", "mr-IN") in page.text
-
-
-@pytest.mark.parametrize("locale", LOCALES)
-def test_given_any_sentence_then_it_stands_in_every_language_with_the_same_places(locale: str) -> None:
-    for name, sentences in STRINGS.items():
-        said = say(name, locale, count=6)
-        assert said.strip(), name
-        assert [("{count}" in sentence) for sentence in sentences].count("{count}" in sentences[0]) == 3, name
-    for names in (*CROPS.values(), *CONDITIONS.values()):
-        assert all(name.strip() for name in names)
+def test_given_the_pages_sources_then_every_sentence_they_name_exists_and_none_lies_unused() -> None:
+    sources = [*WEB.glob("*.py"), *WEB.glob("templates/*.html")]
+    text = "\n".join(path.read_text("utf-8") for path in sources)
+    known = strings("en-IN")
+    for name in re.findall(r"""\bt\('([\w.]+)'[,)]""", text):
+        assert name in known, name
+    families = ("crop.", "condition.", "aim.", "symptom.", "stage.")
+    reasons = set(get_args(Reason)) | {"too_small", "too_dark", "too_bright", "blurred", "no_leaf", "unreadable"}
+    for name in known:
+        assert name.startswith(families) or name in reasons or re.search(rf"['\"]{re.escape(name)}['\"]", text), name
 
 
 def test_given_templates_then_they_have_no_words_of_their_own() -> None:
-    folder = Path(create_app.__code__.co_filename).parent / "templates"
-    for template in folder.glob("*.html"):
+    for template in WEB.glob("templates/*.html"):
         text = re.sub(r"{%.*?%}|{{.*?}}|<[^>]*>", " ", template.read_text(), flags=re.DOTALL)
         assert not re.search(r"[^\W\d_]", text), template.name
 
 
-def test_given_a_crop_or_condition_without_a_name_then_its_id_is_shown() -> None:
-    assert crop_name("dragon_fruit", "mr-IN") == "dragon fruit"
-    assert condition_name("cotton/strange_spots", "en-IN") == "Cotton: strange spots"
-
-
-def test_given_a_store_that_cannot_keep_the_case_then_its_photo_is_not_left_behind(
-    client: FlaskClient, device: Device
-) -> None:
-    device.store._db.execute("PRAGMA max_page_count=1")  # no page more: what SQLite meets on a full disk
-    kept = 0
-    for _ in range(200):
-        told = client.post("/api/v1/diagnose", data=form(drawn_jpeg(1)))
-        assert told.status_code == 200, "the farmer is answered all the same"
-        if not told.json["kept"]:
-            break
-        kept += 1
-    assert told.json["case_id"] is None
-    assert len(list((device.data_dir / "photos").iterdir())) == kept
-
-
-def test_given_the_shipped_model_then_everything_it_can_say_has_a_name_and_every_reason_a_sentence() -> None:
+def test_given_the_shipped_model_then_everything_it_can_say_has_a_name_a_drawing_and_every_reason_a_sentence() -> None:
     try:
         labels = load_model("").manifest.labels
     except ModelError as error:
         pytest.skip(str(error))
+    known = strings("en-IN")
     for label in labels:
         crop, _, condition = label.partition("/")
-        assert crop == "none" or (crop in CROPS and condition in CONDITIONS), label
-    assert set(get_args(Reason)) - {"sure"} <= set(STRINGS)
+        if crop == "none":
+            continue
+        assert f"crop.{crop}" in known and f"condition.{condition}" in known, label
+        assert (WEB / "static" / "crops" / f"{crop}.svg").is_file() and crop in drawings.SHAPES, label
+        assert condition in drawings.FAMILY, label
+        assert drawings.leaf(*drawings.picture_of(label)).startswith("<svg"), label
+    assert set(get_args(Reason)) - {"sure"} <= set(known)
+    for symptom in SYMPTOMS:
+        assert f"symptom.{symptom}" in known and drawings.leaf("oval", symptom)
+
+
+def test_given_a_crop_or_condition_without_a_name_then_its_id_is_shown_and_its_drawing_is_the_unknown() -> None:
+    assert crop_name("dragon_fruit", "mr-IN") == "dragon fruit"
+    assert condition_name("cotton/strange_spots", "en-IN") == "Cotton: strange spots"
+    assert drawings.picture_of("dragon_fruit/strange") == ("oval", "unknown")
+
+
+def test_given_what_can_be_spoken_then_ids_are_the_same_in_every_language_and_hold_no_gaps() -> None:
+    ids = [[name for name, words in prompts(locale)] for locale in LOCALES]
+    assert sorted(ids[0]) == sorted(ids[1]) == sorted(ids[2])
+    assert {"crop.cotton", "condition.rust", "referral.refuse", "aim.closer"} <= set(ids[0])
+
+
+def test_given_numbers_then_they_are_written_as_the_country_does() -> None:
+    assert [number(123456.5, locale) for locale in LOCALES] == ["1,23,456.5"] * 3
+
+
+def test_given_any_page_then_it_asks_nothing_of_anybody_else_and_runs_no_inline_script(client: FlaskClient) -> None:
+    client.get("/language/en-IN")
+    client.post("/crop", data={"crop": "cotton"})
+    client.post("/camera/shoot")
+    client.post("/symptoms")
+    paths = ["/", "/crop", "/camera", "/photos/1", "/symptoms", "/answer", "/answer/take", "/answer/print"]
+    for path in [*paths, "/help", "/phone", "/history", "/listen?at=crop", "/nowhere"]:
+        response = client.get(path)
+        assert response.status_code == (404 if path == "/nowhere" else 200), path
+        policy = response.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy and "script-src 'self'" in policy
+        assert not re.search(r'(?:src|href|action)="(?!/|tel:)', response.text), path
+        assert not re.search(r"<script(?![^>]+src=)|style=|\son\w+=", response.text), path
+        assert response.headers["Cache-Control"] == "no-store", path
+
+
+def test_given_the_first_page_then_it_weighs_less_than_60_kilobytes_with_all_it_loads(client: FlaskClient) -> None:
+    page = client.get("/").text
+    own = {address.split("#")[0] for address in re.findall(r'(?:src|href)="(/static/[^"]+)"', page)}
+    own |= {f"/static/{name}.js" for name in ("speak", "live", "record", "still")}
+    assert len(page.encode()) + sum(len(client.get(address).data) for address in own) < 60_000
+
+
+@pytest.mark.parametrize("host", ["evil.example", "pikvani.local.evil.example", "127.0.0.1.evil.example", "["])
+def test_given_a_name_that_is_not_ours_then_nothing_is_served_to_it(client: FlaskClient, host: str) -> None:
+    assert client.get("/", headers={"Host": host}).status_code in (400, 403)
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
+)
+def test_given_a_form_of_a_strangers_page_then_it_is_refused(client: FlaskClient, headers: dict[str, str]) -> None:
+    client.get("/language/mr-IN")
+    assert client.post("/crop", data={"crop": "cotton"}, headers=headers).status_code == 403
+    own = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+    assert client.post("/crop", data={"crop": "cotton"}, headers=own).status_code == 303
+
+
+def png_bomb() -> bytes:
+    """100,000 x 100,000 pixels in a few kilobytes."""
+    head = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(bytes(2**20))), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+
+
+POLYGLOT = drawn_jpeg(1) + b"<script>alert(1)</script><?php system('id'); ?>PK\x03\x04"
+
+
+def test_given_a_bomb_then_it_is_refused_by_its_header(client: FlaskClient) -> None:
+    client.get("/language/mr-IN", **PHONE)
+    client.post("/crop", data={"crop": "cotton"}, **PHONE)
+    client.post("/photos", data=form(png_bomb()), **PHONE)
+    assert say("too_large", "mr-IN") in client.get("/camera", **PHONE).text
+
+
+def test_given_a_polyglot_with_a_travelling_name_then_only_the_picture_is_kept(
+    client: FlaskClient, device: Device
+) -> None:
+    client.get("/language/mr-IN", **PHONE)
+    client.post("/crop", data={"crop": "cotton"}, **PHONE)
+    names = ["../../../etc/cron.d/x", "..\\..\\x.php", "/etc/passwd", "a\x00b.jpg", "C:\\x.svg"]
+    client.post("/photos", data={"photos": [(io.BytesIO(POLYGLOT), name) for name in names]}, **PHONE)
+    assert b"script" not in client.get("/photos/1.jpg", **PHONE).data
+    client.post("/symptoms", **PHONE)
+    kept = list((device.data_dir / "photos").iterdir())
+    assert len(kept) == 5
+    for path in kept:
+        assert re.fullmatch(r"[0-9a-f]{16}\.jpg", path.name)
+        assert b"script" not in path.read_bytes() and b"php" not in path.read_bytes()
+
+
+def test_given_ten_thousand_tiny_files_then_the_request_is_refused_and_the_device_still_answers(
+    client: FlaskClient,
+) -> None:
+    client.get("/language/mr-IN", **PHONE)
+    client.post("/crop", data={"crop": "cotton"}, **PHONE)
+    flood = {"photos": [(io.BytesIO(b"x"), f"{n}.jpg") for n in range(10_000)]}
+    assert client.post("/photos", data=flood, **PHONE).status_code == 413
+    assert client.get("/camera", **PHONE).status_code == 200
+
+
+def test_given_an_upload_over_all_limits_then_it_is_refused_before_it_is_read(client: FlaskClient) -> None:
+    client.get("/language/mr-IN", **PHONE)
+    at = {**PHONE, "environ_overrides": {"REMOTE_ADDR": "192.168.4.20", "CONTENT_LENGTH": str(10**9)}}
+    page = client.post("/photos", data=form(b"x"), **at)
+    assert page.status_code == 413
+    assert say("too_large", "mr-IN") in page.text
+
+
+def test_given_a_model_that_is_gone_then_pages_say_whom_to_tell(tmp_path: Path) -> None:
+    config = parse_config(f'[device]\ndata_dir = "{tmp_path}"\n[model]\ndir = "/nowhere"\n'.encode(), "test")
+    client = create_app(Device(config)).test_client()
+    assert client.get("/healthz").status_code == 503
+    client.get("/language/mr-IN")
+    page = client.get("/crop")
+    assert page.status_code == 500
+    assert say("broken", "mr-IN") in page.text and "1800-180-1551" in page.text
