@@ -4,7 +4,7 @@
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
-COPY requirements/server.txt requirements/build.txt requirements/
+COPY requirements/server.txt requirements/build.txt requirements/device.txt requirements/
 RUN python -m venv /opt/pikvani && /opt/pikvani/bin/pip install --require-hashes -r requirements/server.txt \
  && python -m venv /opt/build && /opt/build/bin/pip install --require-hashes -r requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
@@ -13,6 +13,7 @@ COPY device device
 COPY sync-server sync-server
 COPY models models
 COPY provisioning provisioning
+COPY systemd systemd
 RUN /opt/build/bin/hatchling build -t wheel -d /dist \
  && /opt/pikvani/bin/pip install --no-deps /dist/*.whl
 

@@ -20,7 +20,10 @@ COMMANDS = {
     "claims": "Makes the one-time claims of a batch of cards.",
     "enrol": "Carries requests of devices to the centre and answers back.",
     "image": "Makes a card image or first-boot bundle.",
+    "scan": "Looks through a card for secrets.",
     "check": "Tests a device in the field and prints what it found.",
+    "wifi": "Joins a device to a Wi-Fi network, or makes it one.",
+    "handover": "Makes the sheet that is left with the village.",
 }
 """Command to what it does; each is a click command of the same name in `pikvani_provision.<name>`."""
 
