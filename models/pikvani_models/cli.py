@@ -22,7 +22,16 @@ def main() -> None:
     """From photographs to a model package the appliance can trust."""
 
 
-for _command in (speech.synthesise, speech.train, speech.package, speech.evaluate, speech.render_prompts):
+for _command in (
+    speech.synthesise,
+    speech.train,
+    speech.package,
+    speech.evaluate,
+    speech.render_prompts,
+    speech.say_sentences,
+    speech.score_slots,
+    speech.score_rejection,
+):
     main.add_command(_command)
 
 

@@ -42,6 +42,10 @@ class Understood:
     slots: dict[str, str] = field(default_factory=dict)
 
 
+FILLER = "filler"
+"""Slot of the small words between the ones that matter."""
+
+
 class PhraseList:
     """One of a list is expected, from end to end of the clip.
 
@@ -81,15 +85,18 @@ class Sentence:
         self._rejection = rejection
         self._owner = [k for k, phrase in enumerate(phrases) for _ in phrase.ways]
         self._ways = Ways([way for phrase in phrases for way in phrase.ways])
+        self._small = np.array([phrases[k].slot == FILLER for k in self._owner])
 
     def understand(self, log_probs: LogProbs) -> Understood:
         """Words that are likely enough, as slots."""
         found = loop(log_probs, self._ways, WORD_ENTRY, GARBAGE)
         needed = self._rejection.accept * WORD_SLACK
-        words = [(h, _confidence(self._rejection, h.score)) for h in found if h.way >= 0]
+        # Small words ("on", "is", "my") carry nothing: neither heard nor missed.
+        said = [h for h in found if h.way < 0 or self._phrase(h).slot != FILLER]
+        words = [(h, _confidence(self._rejection, h.score)) for h in said if h.way >= 0]
         kept = [(h, c) for h, c in words if c >= needed]
         covered = sum(h.end - h.start for h, _ in kept)
-        spoken = covered + sum(h.end - h.start for h in found if h.way < 0)
+        spoken = covered + sum(h.end - h.start for h in said if h.way < 0)
         spoken += sum(h.end - h.start for h, c in words if c < needed)
         share = covered / spoken if spoken else 0.0
         confidence = share * float(np.mean([c for _, c in kept])) if kept else 0.0
@@ -101,7 +108,9 @@ class Sentence:
         return self._phrases[self._owner[heard.way]]
 
     def _likeliest(self, log_probs: LogProbs) -> str:
-        return self._phrases[self._owner[int(forward(log_probs, self._ways).argmax())]].text
+        scores = forward(log_probs, self._ways)
+        scores[self._small] = -np.inf
+        return self._phrases[self._owner[int(scores.argmax())]].text
 
     def _slots(self, kept: Sequence[tuple[Heard, float]]) -> dict[str, str]:
         slots: dict[str, list[str]] = {}

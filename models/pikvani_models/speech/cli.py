@@ -108,6 +108,47 @@ def evaluate(folder: Path, words: Path, lang: Language, folder_of_package: Path,
     click.echo(json.dumps(result, ensure_ascii=False) if as_json else f"{share:.1%} of {len(clips)} clips")
 
 
+@click.command("say-sentences")
+@click.option(
+    "--vocabulary", type=click.Path(path_type=Path, exists=True), required=True, help="CSV: id, slot, hi, mr."
+)
+@click.option("--lang", type=click.Choice(list(LANGUAGES)), required=True)
+@click.option("--count", type=int, default=100, show_default=True)
+@click.option("--ratio-db", type=float, default=10.0, show_default=True, help="Speech over noise.")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+def say_sentences(vocabulary: Path, lang: Language, count: int, ratio_db: float, seed: int, out: Path) -> None:
+    """Closed sentences by voices no training clip was made with, in noise, for measuring slots."""
+    import numpy as np
+
+    from pikvani_models.speech.sentences import closed_sentences, say_closed
+
+    made = closed_sentences(vocabulary, lang, count, np.random.default_rng(seed))
+    say_closed(made, lang, ratio_db, out, seed)
+    click.echo(f"{out}: {count} sentences")
+
+
+@click.command("score-slots")
+@click.option("--expected", type=click.File(encoding="utf-8"), required=True, help="expected.json of say-sentences.")
+@click.option("--heard", type=click.File(encoding="utf-8"), required=True, help="JSON lines of `listen`.")
+def score_slots(expected: TextIO, heard: TextIO) -> None:
+    """How many slots were heard right."""
+    from pikvani_models.speech.sentences import slots_right
+
+    click.echo(json.dumps(slots_right(json.load(expected), heard), ensure_ascii=False))
+
+
+@click.command("score-rejection")
+@click.option("--own", type=click.File(encoding="utf-8"), required=True, help="`listen` on phrases of the grammar.")
+@click.option("--others", type=click.File(encoding="utf-8"), required=True, help="`listen` on other speech.")
+@click.option("--accepted", type=float, default=0.95, show_default=True)
+def score_rejection(own: TextIO, others: TextIO, accepted: float) -> None:
+    """How much other speech is turned away where this share of our own phrases is let in."""
+    from pikvani_models.speech.sentences import rejected_at
+
+    click.echo(json.dumps(rejected_at(own, others, accepted)))
+
+
 @click.command("render-prompts")
 @click.option("--catalogue", type=click.File(encoding="utf-8"), required=True, help="Of `pikvani-device prompts`.")
 @click.option("--locale", type=click.Choice(["mr-IN", "hi-IN", "en-IN"]), required=True)
@@ -122,6 +163,10 @@ def render_prompts(catalogue: TextIO, locale: Locale, voice: str, out: Path, ver
         raise click.ClickException(f"{error.name} is not installed: see models/README.md") from error
     fresh, count = render(catalogue, locale, voice, out, version)
     click.echo(f"{out}: {count} sentences, {fresh} of them said anew")
+
+
+COMMANDS = (synthesise, train, package, evaluate, render_prompts, say_sentences, score_slots, score_rejection)
+"""What `pikvani-models` takes in."""
 
 
 def _speakable(language: Language):  # type: ignore[no-untyped-def]

@@ -1,0 +1,148 @@
+"""Closed sentences for measuring: said by voices no training clip was made with, in the noise of a field.
+
+The sentences are made of the product's own words, the voices and the noise are not those of training. What is heard in
+them is scored slot by slot: a slot is right when it holds exactly what was said.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from pikvani_contract.speech.features import SAMPLE_RATE_HZ
+from pikvani_contract.speech.phones import Language
+from pikvani_models.speech.hardship import noise
+from pikvani_models.speech.ipa import ipa_of, with_marathi_ts
+from pikvani_models.speech.voices import HELD_OUT_STYLES, Kokoro
+
+_TEMPLATES: dict[Language, tuple[tuple[str, ...], ...]] = {
+    "hi": (
+        ("crop", "के", "part", "पर", "colour", "symptom", "है"),
+        ("मेरे", "crop", "के", "part", "में", "symptom", "है"),
+        ("crop", "में", "symptom", "है", "since", "से"),
+        ("part", "पर", "colour", "symptom"),
+    ),
+    "mr": (
+        ("crop", "part", "colour", "symptom", "आहे"),
+        ("माझ्या", "crop", "part", "symptom", "आहे"),
+        ("crop", "symptom", "आहे", "since"),
+        ("part", "colour", "symptom", "आहेत"),
+    ),
+}
+_LEAD_S = 0.3
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A sentence and what it says: slot to every id its words may mean."""
+
+    text: str
+    slots: dict[str, tuple[str, ...]]
+
+
+def closed_sentences(vocabulary: Path, language: Language, count: int, rng: np.random.Generator) -> list[Closed]:
+    """Random sentences out of the vocabulary's words (CSV: id, slot, hi, mr; ways parted by |)."""
+    meanings: dict[tuple[str, str], set[str]] = {}
+    with vocabulary.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            for said in row[language].split("|"):
+                meanings.setdefault((row["slot"], said), set()).add(row["id"])
+    by_slot = {slot: sorted(word for s, word in meanings if s == slot) for slot, _ in meanings}
+    made = []
+    for _ in range(count):
+        template = _TEMPLATES[language][int(rng.integers(len(_TEMPLATES[language])))]
+        words, slots = [], {}
+        for part in template:
+            if part in by_slot:
+                word = by_slot[part][int(rng.integers(len(by_slot[part])))]
+                words.append(word)
+                slots[part] = tuple(sorted(meanings[part, word]))
+            else:
+                words.append(part)
+        made.append(Closed(" ".join(words), slots))
+    return made
+
+
+def say_closed(sentences: Iterable[Closed], language: Language, ratio_db: float, out: Path, seed: int) -> None:
+    """Write `NNN.wav` in noise, and `expected.json` with what each says.
+
+    Args:
+        sentences: to be said.
+        language: of them.
+        ratio_db: speech over noise.
+        out: folder, made when missing.
+        seed: of voices and noise.
+    """
+    rng, kokoro = np.random.default_rng(seed), Kokoro(threads=1)
+    chosen = list(sentences)
+    sounds = ipa_of([one.text for one in chosen], language)
+    out.mkdir(parents=True, exist_ok=True)
+    expected: dict[str, object] = {}
+    for k, (one, ipa) in enumerate(zip(chosen, sounds, strict=True)):
+        share = float(rng.random())
+        style = {HELD_OUT_STYLES[0]: share, HELD_OUT_STYLES[1]: 1 - share}
+        spoken = kokoro.say(with_marathi_ts(ipa) if language == "mr" else ipa, style, float(rng.uniform(0.8, 1.15)))
+        name = f"{k:03d}.wav"
+        soundfile.write(out / name, _in_noise(spoken, ratio_db, rng), SAMPLE_RATE_HZ, subtype="PCM_16")
+        expected[name] = {"text": one.text, "slots": one.slots}
+    (out / "expected.json").write_text(json.dumps(expected, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+def _in_noise(speech: NDArray[np.float32], ratio_db: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    quiet = np.zeros(int(_LEAD_S * SAMPLE_RATE_HZ), np.float32)
+    whole = np.concatenate([quiet, speech, quiet])
+    background = noise(len(whole), [], rng)
+    level = float(np.sqrt(np.mean(speech**2))) * 10 ** (-ratio_db / 20)
+    mixed = whole + background * level
+    return np.asarray(mixed / max(float(np.abs(mixed).max()), 1e-6) * 0.7, np.float32)
+
+
+def slots_right(
+    expected: Mapping[str, Mapping[str, Mapping[str, list[str]]]], heard: Iterable[str]
+) -> dict[str, object]:
+    """Score the JSON lines of `pikvani-device listen` against `expected.json`.
+
+    Returns:
+        Share of slots right in all and by slot, clips scored, clips with every slot right.
+    """
+    right: dict[str, list[int]] = {}
+    whole = clips = 0
+    for line in map(json.loads, heard):
+        wanted = expected[Path(line["clip"]).name]["slots"]
+        found = line["slots"]
+        good = [found.get(slot, "") in ids for slot, ids in wanted.items()]
+        for slot, ok in zip(wanted, good, strict=True):
+            right.setdefault(slot, []).append(int(ok))
+        whole, clips = whole + all(good), clips + 1
+    total = [one for values in right.values() for one in values]
+    return {
+        "clips": clips,
+        "slots_right": round(sum(total) / max(len(total), 1), 4),
+        "clips_right": round(whole / max(clips, 1), 4),
+        "by_slot": {slot: round(sum(values) / len(values), 4) for slot, values in sorted(right.items())},
+    }
+
+
+def rejected_at(own: Iterable[str], others: Iterable[str], accepted: float) -> dict[str, float]:
+    """Share of other speech that is rejected where `accepted` of our own phrases are accepted, by confidence.
+
+    Args:
+        own: JSON lines of `listen` on phrases of the grammar.
+        others: the same on other speech.
+        accepted: share of `own` to accept.
+    """
+    mine = np.array([json.loads(line)["confidence"] for line in own])
+    strange = [json.loads(line) for line in others]
+    least = float(np.quantile(mine, 1 - accepted, method="lower"))
+    return {
+        "threshold": least,
+        "rejected": float(np.mean([line["confidence"] < least for line in strange])),
+        "rejected_as_shipped": float(np.mean([line["decision"] == "reject" for line in strange])),
+    }
