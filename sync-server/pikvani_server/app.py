@@ -27,6 +27,8 @@ from pikvani_server.admin import create_app
 from pikvani_server.background import Background, WorkSettings
 from pikvani_server.broker.embedded import WARNING, EmbeddedBroker
 from pikvani_server.config import Config
+from pikvani_server.enrolment.building import build_listener
+from pikvani_server.enrolment.listener import IdentityListener
 from pikvani_server.errors import BrokerError, ServerError, StoreAwayError
 from pikvani_server.fleet.collector import FleetCollector
 from pikvani_server.fleet.listener import StatusListener
@@ -34,15 +36,28 @@ from pikvani_server.ingest.bundles import Authority, import_bundles
 from pikvani_server.ingest.metrics import IngestMetrics
 from pikvani_server.ingest.worker import IngestSettings, IngestWorker
 from pikvani_server.link import BrokerAddress
+from pikvani_server.rollout.blocks import BlockService
+from pikvani_server.rollout.service import RolloutService
 from pikvani_server.store import Store, open_store
 
 log = logging.getLogger(__name__)
+
+Part = IngestWorker | StatusListener | IdentityListener | Background | BlockService | RolloutService
+"""What runs in a thread of its own until it is stopped."""
 
 _Event = threading.Event | multiprocessing.synchronize.Event
 _HOUR_S = 3_600.0
 _WEB_THREADS = 4
 _RESTART_DELAY_S = 2.0
-_ALIVE_S = {"IngestWorker": 60.0, "StatusListener": 60.0, "Background": 6 * _HOUR_S, "main": 30.0}
+_ALIVE_S = {
+    "IngestWorker": 60.0,
+    "StatusListener": 60.0,
+    "IdentityListener": 60.0,
+    "Background": 6 * _HOUR_S,
+    "BlockService": 60.0,
+    "RolloutService": 600.0,
+    "main": 30.0,
+}
 """How long each loop may be silent before systemd is no longer told that all is well; a job may build a model."""
 
 
@@ -115,7 +130,11 @@ def run_centre(config: Config, say: Callable[[str], None]) -> None:
             ) from error
         closing.callback(web.close)
         threading.Thread(target=web.run, name="web", daemon=True).start()
-        parts: list[IngestWorker | StatusListener | Background] = [worker, listener]
+        parts: list[Part] = [worker, listener]
+        if config.enrolment.authorities_dir:
+            parts.append(build_listener(config, store, address))
+        if config.updates.serve:
+            parts += update_parts(config, store, address)
         if config.learning.work:
             parts.append(Background(store, work_settings(config)))
         health = Health()
@@ -147,7 +166,7 @@ def build_pages(config: Config, store: Store, registry: CollectorRegistry, broke
     return create_app(store, registry, broker_ready, config.web.page_rows, config.web.refresh_s)
 
 
-def _start(part: IngestWorker | StatusListener | Background, closing: ExitStack, health: Health) -> threading.Thread:
+def _start(part: Part, closing: ExitStack, health: Health) -> threading.Thread:
     """Run a part in a thread of its own; it is stopped and waited for when `closing` unwinds."""
     _watch(part, health)
     thread = threading.Thread(target=part.run, name=type(part).__name__)
@@ -157,7 +176,7 @@ def _start(part: IngestWorker | StatusListener | Background, closing: ExitStack,
     return thread
 
 
-def _watch(part: IngestWorker | StatusListener | Background, health: Health) -> None:
+def _watch(part: Part, health: Health) -> None:
     """From now on `health` expects signs of life of this part."""
     name = type(part).__name__
     health.expect(name, _ALIVE_S[name])
@@ -195,6 +214,39 @@ def run_work(config: Config, say: Callable[[str], None]) -> None:
     background.stop()
     thread.join()
     store.close()
+
+
+def update_parts(config: Config, store: Store, address: BrokerAddress) -> list[BlockService | RolloutService]:
+    """What serves updates: roll-outs, and blocks where there is a repository to serve."""
+    updates = config.updates
+    parts: list[BlockService | RolloutService] = [RolloutService(store, address, updates.name, updates.interval_s)]
+    if updates.repository:
+        folder = Path(updates.repository)
+        parts.append(BlockService(folder, address, updates.name, updates.rate_bytes_s, updates.burst_bytes))
+    return parts
+
+
+def run_updates(config: Config, say: Callable[[str], None]) -> None:
+    """Blocks and roll-outs alone, until SIGTERM or SIGINT.
+
+    Raises:
+        ServerError: a part ended by itself.
+    """
+    stopping = stop_on_signal()
+    with ExitStack() as closing:
+        store = migrated_store(config, stopping)
+        closing.callback(store.close)
+        health = Health()
+        service = Service(health)
+        parts = update_parts(config, store, broker_address(config))
+        threads = [_start(part, closing, health) for part in parts]
+        _wait_ready([part.link.ready for part in parts], stopping)
+        service.ready()
+        say(f"ready {json.dumps({'updates': os.getpid()})}")
+        closing.callback(service.stopping)
+        while not stopping.wait(1.0):
+            if not all(thread.is_alive() for thread in threads):
+                raise ServerError("a part of the update service ended by itself, see the log; start it again")
 
 
 def run_broker(data_dir: Path, port: int, say: Callable[[str], None]) -> None:

@@ -16,10 +16,12 @@ from pikvani_server.broker.mosquitto_config import MosquittoSettings, write_mosq
 from pikvani_server.config import Config, load_config
 from pikvani_server.config_docs import describe_config
 from pikvani_server.drift.cli import drift
+from pikvani_server.enrolment.commands import enrolment
 from pikvani_server.errors import ConfigError, ServerError
 from pikvani_server.learning_commands import COMMANDS, drift_run
 from pikvani_server.logs import set_up
 from pikvani_server.repository.commands import keys, repository
+from pikvani_server.rollout.commands import rollout
 
 _CONFIG = click.option(
     "--config",
@@ -45,10 +47,12 @@ cli.add_command(drift)
 for _command in COMMANDS:
     cli.add_command(_command)
 cli.add_command(audit_commands)
+cli.add_command(enrolment)
 cli.add_command(users_group)
 cli.add_command(tokens_group)
 cli.add_command(keys)
 cli.add_command(repository)
+cli.add_command(rollout)
 
 
 @cli.command()
@@ -95,6 +99,16 @@ def ingest(config_path: Path | None, db: str | None, broker: str | None, data_di
 def work(config_path: Path | None, db: str | None, data_dir: str | None) -> None:
     """Do the standing work: drift, review, proposals. Any number of these may run; one of them leads."""
     app.run_work(_configured(config_path, db, None, data_dir), _say)
+
+
+@cli.command("updates")
+@_CONFIG
+@_DB
+@_BROKER
+@_DATA_DIR
+def updates_command(config_path: Path | None, db: str | None, broker: str | None, data_dir: str | None) -> None:
+    """Give devices the blocks of the signed repository and keep roll-outs going; any number of these may run."""
+    app.run_updates(_configured(config_path, db, broker, data_dir), _say)
 
 
 @cli.command("broker")

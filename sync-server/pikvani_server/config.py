@@ -106,6 +106,33 @@ class SignInConfig(msgspec.Struct, frozen=True):
     """Role by group; who is in none is not let in, who is in several has the first of admin to viewer."""
 
 
+class EnrolmentConfig(msgspec.Struct, frozen=True):
+    """Which devices are ours."""
+
+    authorities_dir: str = ""
+    """root.pem, root.crl and each district's .pem and .key; empty where devices do not enrol here."""
+    passphrase_file: str = ""
+    """Opens the districts' keys; empty where the files' mode alone protects them."""
+    certificate_days: Annotated[int, Meta(ge=1, le=825)] = 90
+    """Life of a device's certificate; it asks for the next one at two thirds."""
+    crl_file: str = ""
+    """The revocation file the broker reads, kept by the centre; empty for none."""
+    crl_days: Annotated[int, Meta(ge=2, le=365)] = 14
+    """Life of a district's revocation list; when one ends the broker lets nobody in, so it is renewed at a quarter."""
+    broker_reload: tuple[str, ...] = ()
+    """Command after a list was renewed, for instance `["systemctl", "reload", "mosquitto"]`."""
+    broker_restart: tuple[str, ...] = ()
+    """Command after a device was revoked, to end its connection: `["systemctl", "restart", "mosquitto"]`."""
+    host: str = "127.0.0.1"
+    """Address where devices without a certificate ask."""
+    port: Port = 8443
+    """Its TCP port."""
+    cert_file: str = ""
+    """PEM of that listener's certificate; empty only behind a proxy with TLS."""
+    key_file: str = ""
+    """PEM of its key."""
+
+
 class LearningConfig(msgspec.Struct, frozen=True):
     """Drift, review and training anew."""
 
@@ -125,6 +152,23 @@ class LearningConfig(msgspec.Struct, frozen=True):
     """Where candidates are kept; empty for candidates in the data directory."""
 
 
+class UpdatesConfig(msgspec.Struct, frozen=True):
+    """Signed updates and roll-outs."""
+
+    repository: str = ""
+    """Folder of the signed repository (`repository init`); empty where this host gives out none."""
+    serve: bool = True
+    """Whether `run` gives out blocks and keeps roll-outs going; turn it off where `pikvani-server updates` runs."""
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,32}$")] = "main"
+    """Names this host at the broker; two hosts must differ."""
+    interval_s: Positive = 30
+    """Seconds between two passes over a roll-out."""
+    rate_bytes_s: NotNegative = 64_000
+    """What one device may ask for, in bytes a second; 0 for no limit."""
+    burst_bytes: Positive = 16_000_000
+    """What one device may ask for at once after a silence, in bytes."""
+
+
 class Config(msgspec.Struct, frozen=True):
     """Everything that can be set."""
 
@@ -136,6 +180,8 @@ class Config(msgspec.Struct, frozen=True):
     web: WebConfig = WebConfig()
     sign_in: SignInConfig = SignInConfig()
     learning: LearningConfig = LearningConfig()
+    updates: UpdatesConfig = UpdatesConfig()
+    enrolment: EnrolmentConfig = EnrolmentConfig()
 
     @property
     def candidates_dir(self) -> Path:

@@ -25,6 +25,7 @@ from pikvani_server.errors import ServerError
 from pikvani_server.ingest.committing import commit_group
 from pikvani_server.ingest.reading import read_batch
 from pikvani_server.store import Store
+from pikvani_server.store.revoked import REASON, RevokedDevices
 
 SUFFIX = ".pkvi"
 
@@ -117,6 +118,7 @@ def import_bundles(store: Store, folder: Path, secrets: CentreSecrets, authority
     """
     done = Imported()
     receipts: dict[str, dict[bytes, bytes]] = {}
+    revoked = RevokedDevices(store)
     try:
         paths = sorted(p for p in folder.glob(f"*{SUFFIX}") if not p.name.endswith(f".receipts{SUFFIX}"))
     except OSError as error:
@@ -126,6 +128,8 @@ def import_bundles(store: Store, folder: Path, secrets: CentreSecrets, authority
             bundle = _open(path, secrets)
             if authority is not None:
                 authority.check(bundle, datetime.now(UTC))
+            if bundle.device_id in revoked:
+                raise WireError(f"bundle of {bundle.device_id}: {REASON}")
         except (ContractError, OSError) as error:
             done.refused[path.name] = str(error)
             continue

@@ -19,9 +19,10 @@ from pikvani_server.errors import StoreAwayError, StoreRefusedError
 from pikvani_server.ingest.committing import Committed, commit_group
 from pikvani_server.ingest.metrics import IngestMetrics
 from pikvani_server.ingest.rate_limit import RateLimit
-from pikvani_server.ingest.reading import Arrived, Refused, read_batch
+from pikvani_server.ingest.reading import Arrived, Refused, read_batch, refuse
 from pikvani_server.link import BrokerAddress, Delivery, Link
 from pikvani_server.store import Store
+from pikvani_server.store.revoked import REASON, RevokedDevices
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class IngestWorker:
         self._settings = settings
         self._metrics = metrics
         self._wall_ms = wall_ms
+        self._revoked = RevokedDevices(store)
         self._limit = RateLimit(settings.rate_bytes_s, settings.burst_bytes)
         self._stopping = threading.Event()
         self.beat: Callable[[], object] = lambda: None
@@ -125,6 +127,8 @@ class IngestWorker:
         item = read_batch(delivery.topic, delivery.payload, self._wall_ms())
         device_id = item.device_id if isinstance(item, Arrived) else delivery.topic
         if self._limit.allows(device_id, len(delivery.payload), time.monotonic()):
+            if device_id in self._revoked:
+                return refuse(device_id, delivery.topic, delivery.payload, REASON, self._wall_ms())
             return item
         # Held back unacknowledged it would fill the window and starve every other device. Without a receipt
         # the device keeps its records and sends them again, later.

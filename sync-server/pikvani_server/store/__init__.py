@@ -10,6 +10,7 @@ from pikvani_server.store import (  # noqa: F401 - their tables belong to the sa
     schema_accounts,
     schema_audit,
     schema_counts,
+    schema_enrolment,
     schema_learning,
 )
 from pikvani_server.store.port import Store
