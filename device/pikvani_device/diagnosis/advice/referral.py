@@ -1,4 +1,4 @@
-"""What to tell the farmer to do. For now one thing: whom to ask. No treatment, no product, no dose is given here."""
+"""Whom to ask, said after every answer and every refusal. No treatment, no product, no dose is given here."""
 
 from __future__ import annotations
 
