@@ -73,7 +73,7 @@ class Link:
     Args:
         address: the broker.
         client_id: stable, so that the session is found again.
-        filters: topic filters, subscribed with QoS 1.
+        filters: topic filters, subscribed with QoS 1; none for who only speaks.
         window: messages taken and not acknowledged at most (Receive Maximum), 1 to 65535.
         session_expiry_s: how long the broker keeps messages for us while we are away; 0 starts clean.
     """
@@ -171,6 +171,9 @@ class Link:
             log.warning("broker %s:%d refused us: %s", self._address.host, self._address.port, reason)
             return
         self._connection += 1
+        if not self._filters:
+            self.ready.set()
+            return
         options = SubscribeOptions(qos=1)
         _, self._pending_subscription = client.subscribe([(name, options) for name in self._filters])
 

@@ -21,6 +21,7 @@ from pikvani_contract.messages import (
     Receipt,
     Record,
     SketchBody,
+    UpdateReport,
 )
 from pikvani_contract.sequences import SequenceSet
 from pikvani_contract.wire import unpack_body
@@ -166,6 +167,13 @@ def _place(
     elif isinstance(body, SketchBody):
         _no_nul(body.model, body.day)
         settlement.sketches.append((device_id, body.model, body.day, body.revision, received_at, body.data))
+    elif isinstance(body, UpdateReport):
+        _no_nul(body.what, body.package, body.version, body.previous, body.detail)
+        happened_ms, quality = repair.happened(record.mono_ms, record.offset_ms, record.trust)
+        when = (received_at, to_utc(happened_ms), quality)
+        said = (body.what, body.package, body.version, body.previous, body.order, body.detail)
+        seen = (body.cases, body.errors, body.unanswered, body.latency_ms)
+        settlement.updates.append((*when, device_id, outbox, record.seq, *said, *seen))
     else:
         _place_block(device_id, body, received_at, settlement)
 

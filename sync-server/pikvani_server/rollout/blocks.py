@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pikvani_contract import topics
@@ -56,7 +56,8 @@ class RepositoryFiles:
                 size = os.fstat(handle).st_size
                 data = bytearray()
                 # A file is replaced whole, never changed: one handle sees one version.
-                while len(data) < length and offset < size and (more := os.pread(handle, length - len(data), offset + len(data))):
+                length = min(length, size - offset)
+                while len(data) < length and (more := os.pread(handle, length - len(data), offset + len(data))):
                     data += more
                 return size, bytes(data)
             finally:
@@ -98,6 +99,8 @@ class BlockService:
         self._files = RepositoryFiles(folder)
         self._limit = RateLimit(rate_bytes_s, burst_bytes)
         self._stopping = threading.Event()
+        self.beat: Callable[[], None] = lambda: None
+        """Called at every turn."""
         self.served_bytes = 0
         """Bytes of files handed to the broker."""
         self.throttled = 0
@@ -110,6 +113,7 @@ class BlockService:
         self.link.start()
         try:
             while not self._stopping.is_set():
+                self.beat()
                 delivery = self.link.take(0.5)
                 if delivery is None:
                     continue

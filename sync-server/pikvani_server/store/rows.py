@@ -51,6 +51,24 @@ ALARM_COLUMNS = (
     "detail",
     "value",
 )
+UPDATE_COLUMNS = (
+    "received_at",
+    "happened_at",
+    "time_quality",
+    "device_id",
+    "outbox",
+    "seq",
+    "what",
+    "package",
+    "version",
+    "previous",
+    "order_number",
+    "detail",
+    "cases",
+    "errors",
+    "unanswered",
+    "latency_ms",
+)
 SKETCH_COLUMNS = ("device_id", "model", "day", "revision", "received_at", "data")
 BLOCK_COLUMNS = (
     "device_id",
@@ -124,6 +142,7 @@ class Settlement:
     alarms: list[Row] = field(default_factory=list)
     sketches: list[Row] = field(default_factory=list)
     blocks: list[Row] = field(default_factory=list)
+    updates: list[Row] = field(default_factory=list)
     dead_letters: list[Row] = field(default_factory=list)
     seen: dict[str, datetime] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)

@@ -22,11 +22,13 @@ from pikvani_server.store.rows import (
     BLOCK_COLUMNS,
     DEAD_LETTER_COLUMNS,
     SKETCH_COLUMNS,
+    UPDATE_COLUMNS,
     Counts,
     DeviceStatus,
     Row,
     Settlement,
 )
+from pikvani_server.store.schema_rollout import update_reports
 
 _REFUSED = (sa.exc.IntegrityError, sa.exc.DataError, sa.exc.StatementError)
 
@@ -73,6 +75,9 @@ class SqlStore:
         if settlement.alarms:
             rows = _dicts(ALARM_COLUMNS, settlement.alarms)
             connection.execute(self._insert(schema.alarms).on_conflict_do_nothing(), rows)
+        if settlement.updates:
+            rows = _dicts(UPDATE_COLUMNS, settlement.updates)
+            connection.execute(self._insert(update_reports).on_conflict_do_nothing(), rows)
         if settlement.sketches:
             self._write_sketches(connection, settlement.sketches)
         corrupt = files.write_blocks(connection, self._insert, _dicts(BLOCK_COLUMNS, settlement.blocks))
