@@ -18,6 +18,7 @@ from pikvani_device.commands.assets import assets
 from pikvani_device.commands.configuration import config
 from pikvani_device.commands.diagnosing import diagnose, listen
 from pikvani_device.commands.running import export, rescue, run, status
+from pikvani_device.commands.service import service_pin
 from pikvani_device.commands.trying import try_
 from pikvani_device.commands.updates import self_test, update
 from pikvani_device.errors import DeviceError
@@ -32,7 +33,7 @@ def cli(context: click.Context, config_path: Path | None) -> None:
     context.obj = config_path
 
 
-for _command in (diagnose, listen, status, run, self_test, update, export, rescue, config, assets, try_):
+for _command in (diagnose, listen, status, run, self_test, update, export, rescue, config, assets, service_pin, try_):
     cli.add_command(_command)
 
 

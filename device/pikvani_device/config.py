@@ -125,6 +125,7 @@ class WebSection(Section, frozen=True):
         mdns_name: phones on the village Wi-Fi find the pages as this name and `.local`; empty to be silent.
         wifi_name: name of the village Wi-Fi, for the QR picture on the kiosk; empty for none.
         wifi_password: its password, which the QR picture shows to everyone before the kiosk.
+        sticks: where USB sticks are mounted, for the export on the technician's page.
     """
 
     host: str = "127.0.0.1"
@@ -133,6 +134,7 @@ class WebSection(Section, frozen=True):
     mdns_name: Annotated[str, Meta(pattern="^([a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?)?$")] = "pikvani"
     wifi_name: Annotated[str, Meta(max_length=32)] = ""
     wifi_password: Annotated[str, Meta(max_length=63)] = ""
+    sticks: str = "/media"
 
 
 class SyncSection(Section, frozen=True):

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from pikvani_contract.service import Service
 from pikvani_device.app import Device
+from pikvani_device.app.announce import announce
 from pikvani_device.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def serve(device: Device, web: bool, sync: bool, say: Callable[[str], None], upd
     if server:
         ready["web"] = f"http://{device.config.web.host}:{server.effective_port}"
         device.health.expect("web", _ALIVE_S["web"])
+        announcer = announce(device.config, int(server.effective_port))
     if link:
         ready["broker"] = f"{device.config.sync.host}:{device.config.sync.port}"
     service = Service(device.health)
@@ -86,6 +88,8 @@ def serve(device: Device, web: bool, sync: bool, say: Callable[[str], None], upd
             stop.wait()
     service.stopping()
     if server:
+        if announcer:
+            announcer.close()
         server.close()
     if link:
         link.join()
@@ -104,7 +108,8 @@ def _web_server(device: Device) -> Any:
             host=settings.host,
             port=settings.port,
             threads=settings.threads,
-            max_request_body_size=160 * 2**20,
+            max_request_body_size=65 * 2**20,
+            connection_limit=60,
             ident="pikvani",
         )
     except OSError as error:

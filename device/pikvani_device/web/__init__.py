@@ -16,7 +16,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from pikvani_device.app import Device
-from pikvani_device.web import answering, api, capture, drawings, listening, road, sounds
+from pikvani_device.web import answering, api, capture, drawings, listening, logtail, road, service, sounds
 from pikvani_device.web.catalogue import LOCALES, say
 from pikvani_device.web.desk import Desk
 from pikvani_device.web.guard import guard
@@ -26,6 +26,7 @@ from pikvani_device.web.sounds import speech_path
 
 log = logging.getLogger(__name__)
 
+_FOR_PROGRAMS = ("/api/", "/healthz", "/metrics", "/livez")
 MAX_REQUEST_BYTES = 64 * 2**20
 """Six photographs of a phone and the form around them; more is refused before it is read."""
 
@@ -40,8 +41,9 @@ def create_app(device: Device) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
     app.config["MAX_FORM_PARTS"] = 16
     desk = Desk(device)
+    logtail.install()
     guard(app)
-    for blueprint in (road, capture, answering, listening, sounds, api):
+    for blueprint in (road, capture, answering, listening, sounds, service, api):
         app.register_blueprint(blueprint.blueprint(desk))
     app.register_blueprint(drawings.blueprint())
     drawn = {path.stem for path in (Path(__file__).parent / "static" / "crops").glob("*.svg")}
@@ -69,9 +71,11 @@ def create_app(device: Device) -> Flask:
             reason = "not_found"
         elif isinstance(error, RequestEntityTooLarge):
             reason = "too_large"
+            # Werkzeug says the same of too many parts, which is no matter of size.
+            code = code if (request.content_length or 0) > MAX_REQUEST_BYTES else 400
         else:
             reason = "refused_address" if code == 403 else "wrong_form" if code < 500 else "broken"
-        if request.path.startswith("/api/"):
+        if request.path.startswith(_FOR_PROGRAMS):
             return api.problem(reason, say(reason, "en-IN"), code)
         return page(desk, "problem.html", [reason], reason=reason), code
 

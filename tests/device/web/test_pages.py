@@ -172,7 +172,7 @@ def test_given_ten_thousand_tiny_files_then_the_request_is_refused_and_the_devic
     client.get("/language/mr-IN", **PHONE)
     client.post("/crop", data={"crop": "cotton"}, **PHONE)
     flood = {"photos": [(io.BytesIO(b"x"), f"{n}.jpg") for n in range(10_000)]}
-    assert client.post("/photos", data=flood, **PHONE).status_code == 413
+    assert client.post("/photos", data=flood, **PHONE).status_code == 400
     assert client.get("/camera", **PHONE).status_code == 200
 
 
