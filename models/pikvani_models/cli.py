@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from pikvani_contract.model.manifest import PackageError, load_package
+from pikvani_models.advice_cli import build_advice
 from pikvani_models.records import DataError
 from pikvani_models.speech import cli as speech
 
@@ -23,6 +24,7 @@ def main() -> None:
 
 
 for _command in (
+    build_advice,
     speech.synthesise,
     speech.train,
     speech.package,

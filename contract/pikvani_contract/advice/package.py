@@ -107,6 +107,8 @@ def read_tables(data: dict[str, bytes]) -> tuple[list[Row], list[Source], list[S
     symptoms = read_table(data[SYMPTOMS_FILE], SymptomRow, SYMPTOMS_FILE)
     if len({source.id for source in sources}) != len(sources):
         raise AdviceFileError(f"{SOURCES_FILE}: an id repeats; give each source its own")
+    if nowhere := [source.id for source in sources if not (source.url or source.page)]:
+        raise AdviceFileError(f"{SOURCES_FILE}: {nowhere[0]} has neither url nor page; say where it can be read")
     if wrong := [*wrong_rows(rows, sources), *wrong_symptoms(symptoms, sources)]:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise AdviceFileError(f"the tables break {len(wrong)} rules: {'; '.join(wrong[:5])}{more}; mend these rows")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
@@ -48,15 +49,17 @@ class Source(Line, frozen=True, kw_only=True):
         id: how rows name it.
         org: organisation.
         title: of the page or document.
-        url: address of the page.
+        url: address of the page; empty where it stands on paper.
+        page: where in it; must be given where there is no address.
         date: of the page, as far as it is known: `YYYY`, `YYYY-MM`, `YYYY-MM-DD` or nothing.
     """
 
     id: SourceId
     org: Annotated[str, Meta(min_length=2, max_length=200)]
     title: Annotated[str, Meta(min_length=2, max_length=300)]
-    url: Annotated[str, Meta(pattern=r"^https?://[^\s]{4,600}$")]
-    date: PartialDate
+    url: Annotated[str, Meta(pattern=r"^(https?://[^\s]{4,600})?$")] = ""
+    page: Annotated[str, Meta(max_length=120)] = ""
+    date: PartialDate = ""
 
 
 class Row(Line, frozen=True, kw_only=True):
@@ -145,6 +148,11 @@ class SymptomRow(Line, frozen=True, kw_only=True):
 L = TypeVar("L", bound=Line)
 
 
+def digest_of(pair: str, field: str, fact: str, active_ingredient: str, dose: str) -> str:
+    """The name of one fact of the evidence: 12 hexadecimal digits that change when the fact does."""
+    return hashlib.sha256("|".join((pair, field, fact, active_ingredient, dose)).encode()).hexdigest()[:12]
+
+
 def read_table(data: bytes, line_type: type[L], name: str) -> list[L]:
     """Read a CSV table.
 
@@ -177,8 +185,6 @@ def _line(cells: dict[str | Any, Any], line_type: type[L], where: str) -> L:
     if None in cells or None in cells.values():
         raise AdviceFileError(f"{where}: not as many cells as the first line names; quote cells that hold a comma")
     given = {name: value.strip() for name, value in cells.items() if value.strip()}
-    if line_type is Source:
-        given.setdefault("date", "")
     try:
         return msgspec.convert(given, line_type, strict=False)
     except msgspec.ValidationError as error:

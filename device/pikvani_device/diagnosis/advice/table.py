@@ -21,7 +21,7 @@ class Sentence:
         stage: when it is to be done.
         text: words and numbers in the language asked for.
         source: organisation and title.
-        page: address of the source.
+        page: address of the source, or the page where it is on paper.
         date: of the source, as the language writes it; empty where the source gives none.
         reviewed: whether an agronomist has read it in this language.
         kind: what sort of advice it is: `cultural`, `chemical`, `referral` ...
@@ -106,7 +106,7 @@ class AdviceTable:
             stage=row.stage,
             text=_text(row, language),
             source=f"{source.org}: {source.title}",
-            page=source.url,
+            page=source.url or source.page,
             date=locale_words.day(source.date, language),
             reviewed=row.is_reviewed(language),
             kind=row.kind,
