@@ -35,9 +35,13 @@ from pikvani_device.errors import DeviceError, RuntimeAdapterError, StoreError
 from pikvani_device.ports import Camera
 
 if TYPE_CHECKING:
+    from pikvani_contract.advice.rows import Audience
     from pikvani_device.adapters.clock_linux import LinuxClock
+    from pikvani_device.app.advice import AdviceRoom
     from pikvani_device.app.live import LiveView
     from pikvani_device.app.voice import VoiceRoom
+    from pikvani_device.diagnosis.advice import Advice
+    from pikvani_device.diagnosis.advice.symptom_table import SymptomTable
     from pikvani_device.store import Store, StoredCase
     from pikvani_device.store.rescue import Rescued
     from pikvani_device.sync.publisher import Publisher
@@ -213,9 +217,24 @@ class Device:
         """
         return None
 
-    def advice(self, condition: str, locale: str) -> Any:
-        """What is known to do about a `crop/condition`, every sentence with its source; None without a table."""
-        return None
+    def advice(self, condition: str, locale: str, audience: Audience = "farmer") -> Advice | None:
+        """What is known to do about a `crop/condition`, every sentence with its source; see `AdviceTable.advice`.
+
+        None where no advice package can be read: then only whom to ask is told, and `health` says why.
+        """
+        return self._advice_room.advice(condition, locale, audience)
+
+    @property
+    def symptom_table(self) -> SymptomTable | None:
+        """What conditions show, in farmers' words; None where no advice package can be read."""
+        return self._advice_room.symptoms()
+
+    @cached_property
+    def _advice_room(self) -> AdviceRoom:
+        from pikvani_device.app.advice import build_advice_room
+
+        with self._build_lock:
+            return build_advice_room(self)
 
     def _let_camera_go(self) -> None:
         with self._build_lock:
