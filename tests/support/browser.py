@@ -5,6 +5,7 @@ Screenshots go to the folder PIKVANI_SCREENSHOTS names; without it none are made
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import socket
@@ -34,11 +35,9 @@ TIMEOUT_MS = 60_000
 def _missing() -> str | None:
     if not PROGRAM:
         return "Chromium is not installed: apt-get install chromium fonts-noto-core"
-    try:
-        import axe_playwright_python.sync_playwright
-        import playwright.sync_api  # noqa: F401
-    except ImportError as error:
-        return f"{error.name} is not installed: pip install -r requirements/dev.txt"
+    for name in ("playwright", "axe_playwright_python"):
+        if importlib.util.find_spec(name) is None:
+            return f"{name} is not installed: pip install -r requirements/dev.txt"
     return None
 
 
@@ -64,7 +63,7 @@ def served(app: Any, threads: int = 4) -> Iterator[str]:
     from waitress.server import create_server
 
     server = create_server(app, host="127.0.0.1", port=0, threads=threads)
-    port = server.effective_port
+    port = int(server.effective_port)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
