@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pikvani_contract.advice.rows import Audience
     from pikvani_device.adapters.clock_linux import LinuxClock
     from pikvani_device.app.advice import AdviceRoom
+    from pikvani_device.app.enrolment import EnrolmentRoom
     from pikvani_device.app.live import LiveView
     from pikvani_device.app.voice import VoiceRoom
     from pikvani_device.diagnosis.advice import Advice
@@ -116,7 +117,7 @@ class Device:
     def pipeline(self) -> Pipeline:
         """The model on its runtime."""
         with self._build_lock:
-            return Pipeline(self.package.manifest, build_runtime(self.config, self.package))
+            return Pipeline(self.package.manifest, build_runtime(self.config, self.package), lambda: self.symptom_table)
 
     @cached_property
     def camera(self) -> Camera:
@@ -180,7 +181,7 @@ class Device:
         Args:
             files: the photographs of one plant.
             crop: where it was told.
-            symptoms: what the farmer sees, of `diagnosis.symptoms.SYMPTOMS`.
+            symptoms: what the farmer told: keys of `diagnosis.symptoms.SYMPTOMS`, ids of spoken words.
             front: go before whoever else waits for the model: the kiosk before phones.
         """
         with thinking(self.health), self._model_turns.turn(front):
@@ -313,6 +314,17 @@ class Device:
             "last_case_at_ms": latest[0].wall_ms if latest else None,
             "without": self.health.missing(),
         }
+
+    @cached_property
+    def enrolment(self) -> EnrolmentRoom:
+        """Who this device is to the centre.
+
+        Raises:
+            DeviceError: the configuration does not let it enrol, or its files do not fit.
+        """
+        from pikvani_device.app.enrolment import EnrolmentRoom
+
+        return EnrolmentRoom(self)
 
     def build_publisher(self) -> Publisher:
         """A publisher to the configured broker; `run` starts it.

@@ -8,13 +8,14 @@ thread-safe: the caller lets one case in at a time.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
 from pikvani_contract.model.inference import look
 from pikvani_contract.model.manifest import Manifest, PackageError
 from pikvani_contract.model.posterior import decide
+from pikvani_device.diagnosis.advice.symptom_table import SymptomTable
 from pikvani_device.diagnosis.photo import Photo, read_photo
 from pikvani_device.diagnosis.quality_gate import assess
 from pikvani_device.diagnosis.result import Decision, Diagnosis
@@ -29,9 +30,14 @@ class Pipeline:
     Args:
         manifest: of the model package.
         runtime: with the package's model loaded.
+        table: gives how likely farmers' words are under each condition, when first needed; None where no advice
+            package can be read.
     """
 
-    def __init__(self, manifest: Manifest, runtime: Runtime) -> None:
+    def __init__(
+        self, manifest: Manifest, runtime: Runtime, table: Callable[[], SymptomTable | None] = lambda: None
+    ) -> None:
+        self._table = table
         self.manifest = manifest
         self.runtime = runtime
         self.model_version = f"{manifest.name}@{manifest.version}"
@@ -74,7 +80,7 @@ class Pipeline:
             photos: 1 to `max_photos`.
             crop: the crop, where the farmer told it.
             started_s: `time.perf_counter()` when the case began; now, if left out.
-            symptoms: what the farmer sees, of `symptoms.SYMPTOMS`.
+            symptoms: what the farmer told: keys of `symptoms.SYMPTOMS`, ids of spoken words.
 
         Raises:
             ModelError: as `read_and_diagnose`.
@@ -85,7 +91,8 @@ class Pipeline:
         good = [photo for photo, report in zip(photos, quality, strict=True) if report.accepted]
         try:
             evidence = [look(self.manifest, p.pixels, self.runtime.invoke, crop) for p in good or photos]
-            said = decide(self.manifest, evidence, crop, likelihoods(self.manifest.labels, symptoms))
+            told = likelihoods(self.manifest.labels, symptoms, self._table()) if symptoms else None
+            said = decide(self.manifest, evidence, crop, told)
         except PackageError as error:
             raise ModelError(str(error)) from None
         decision: Decision = said.decision

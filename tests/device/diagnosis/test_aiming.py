@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 
 from pikvani_contract.model.manifest import ViewSpec
+from pikvani_device.app.advice import load_advice
 from pikvani_device.app.live import LiveView
+from pikvani_device.diagnosis.advice.symptom_table import SymptomTable
 from pikvani_device.diagnosis.aiming import glance, hint
 from pikvani_device.diagnosis.heat import overlay
-from pikvani_device.diagnosis.symptoms import MISFIT, SYMPTOMS, likelihoods, pictures_of
+from pikvani_device.diagnosis.symptoms import SYMPTOMS, likelihoods, pictures_of
 from pikvani_device.drawn_leaves import draw_leaf
 
 LEAF = draw_leaf(3)
@@ -77,10 +79,27 @@ def test_given_a_map_that_says_nothing_then_there_is_no_overlay(heat: np.ndarray
     assert overlay(LEAF, heat.astype(np.float32), ViewSpec("whole", 1.0, "centre", "always")) is None
 
 
-def test_given_pictures_then_what_shows_none_of_them_is_half_as_likely_and_strangers_keep_their_weight() -> None:
-    labels = ("maize/common_rust", "maize/healthy", "maize/strange", "cotton/fusarium_wilt")
-    assert likelihoods(labels, ["rust"]) == {labels[0]: 1.0, labels[1]: MISFIT, labels[2]: 1.0, labels[3]: MISFIT}
-    assert likelihoods(labels, []) is None
+TABLE = SymptomTable(load_advice("").package.symptoms)
+
+
+def test_given_a_touched_picture_or_its_spoken_word_then_what_shows_it_gains_and_strangers_keep_their_weight() -> None:
+    labels = ("maize/common_rust", "maize/healthy", "maize/strange")
+    for told in (["rust"], ["sym_rust_powder"]):
+        found = likelihoods(labels, told, TABLE)
+        assert found is not None
+        assert found[labels[0]] == 1.0 and found[labels[1]] < 0.5 and found[labels[2]] == 1.0
+
+
+def test_given_ten_words_then_they_weigh_no_more_than_a_few_and_nothing_is_impossible() -> None:
+    labels = ("cotton/fusarium_wilt", "cotton/healthy", "cotton/leaf_curl_virus")
+    told = ["wilt", "yellow", "sym_dry", "sym_whole_drying", "col_yellow", "col_brown", "part_leaf", "part_vein"]
+    found = likelihoods(labels, told, TABLE)
+    assert found is not None and min(found.values()) > 0.01
+
+
+@pytest.mark.parametrize(("told", "table"), [([], TABLE), (["unheard_of"], TABLE), (["rust"], None)])
+def test_given_nothing_that_is_known_then_words_say_nothing(told: list[str], table: SymptomTable | None) -> None:
+    assert likelihoods(("maize/common_rust", "maize/healthy"), told, table) is None
 
 
 def test_given_spoken_meanings_then_they_are_the_pictures_that_stand_for_them() -> None:

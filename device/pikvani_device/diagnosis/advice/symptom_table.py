@@ -58,16 +58,21 @@ class SymptomTable:
         Returns:
             None where nothing that was said is known.
         """
+        return self.likelihoods_of_any(labels, [{word} for word in sorted(set(said))])
+
+    def likelihoods_of_any(self, labels: Sequence[str], groups: Sequence[Collection[str]]) -> dict[str, float] | None:
+        """As `likelihoods`, of groups of words: a picture that was touched stands for any word of its group."""
         known = {term for label in labels for term in self._rows.get(label, {})}
-        words = sorted(set(said) & known)
-        if not words:
+        told = [sorted(set(group) & known) for group in groups]
+        told = [group for group in told if group]
+        if not told:
             return None
         found: dict[str, float] = {}
         for label in labels:
             if label in self._rows:
                 product = 1.0
-                for word in words:
-                    product *= self.likelihood(label, word)
-                found[label] = product ** (1 / len(words))
+                for group in told:
+                    product *= max(self.likelihood(label, word) for word in group)
+                found[label] = product ** (1 / len(told))
         highest = max(found.values())
         return {label: found[label] / highest if label in found else 1.0 for label in labels}
