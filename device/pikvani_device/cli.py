@@ -17,6 +17,7 @@ from pikvani_device import __version__
 from pikvani_device.commands.assets import assets
 from pikvani_device.commands.configuration import config
 from pikvani_device.commands.diagnosing import diagnose, listen
+from pikvani_device.commands.enrolling import enrol
 from pikvani_device.commands.running import export, rescue, run, status
 from pikvani_device.commands.service import service_pin
 from pikvani_device.commands.trying import try_
@@ -35,6 +36,7 @@ def cli(context: click.Context, config_path: Path | None) -> None:
 
 for _command in (diagnose, listen, status, run, self_test, update, export, rescue, config, assets, service_pin, try_):
     cli.add_command(_command)
+cli.add_command(enrol)
 
 
 def main() -> None:

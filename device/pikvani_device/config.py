@@ -173,6 +173,26 @@ class SyncSection(Section, frozen=True):
     centre_keys: str = ""
 
 
+class EnrolmentSection(Section, frozen=True):
+    """How this device becomes known to the centre, and stays so. It answers farmers before and without it.
+
+    Attributes:
+        dir: where its keys and certificates lie; with it [sync] needs no tls files. Empty for no enrolment.
+        card: the card's file with its claim; empty for card.json beside dir.
+        trust: PEM of the root this device was born with, and of the districts' authorities.
+        url: HTTPS address where a device without a certificate asks; empty where only sticks and pictures carry.
+        ca: PEM of the authority that signed that address's certificate; empty for trust.
+        sticks: where USB sticks are mounted; one that holds a folder pikvani-enrol carries requests and answers.
+    """
+
+    dir: str = ""
+    card: str = ""
+    trust: str = ""
+    url: str = ""
+    ca: str = ""
+    sticks: str = "/media"
+
+
 class StoreSection(Section, frozen=True):
     """How much of the past the device keeps.
 
@@ -229,6 +249,7 @@ class Config(Section, frozen=True):
     voice: VoiceSection = VoiceSection()
     web: WebSection = WebSection()
     sync: SyncSection = SyncSection()
+    enrolment: EnrolmentSection = EnrolmentSection()
     store: StoreSection = StoreSection()
     update: UpdateSection = UpdateSection()
 
@@ -313,6 +334,13 @@ def _check_together(config: Config, source: str) -> None:
     tls = (config.sync.tls_ca, config.sync.tls_cert, config.sync.tls_key)
     if any(tls) and not all(tls):
         raise ConfigError(f"{source}: sync.tls_ca, sync.tls_cert and sync.tls_key come together: set all three or none")
+    enrol = config.enrolment
+    if enrol.dir and not enrol.trust:
+        raise ConfigError(f"{source}: enrolment.trust: a device that enrols needs the root it was born with")
+    if enrol.dir and any(tls):
+        raise ConfigError(f"{source}: sync.tls_cert: leave the tls files of [sync] empty, enrolment.dir holds them")
+    if enrol.url and not enrol.url.startswith("https://"):
+        raise ConfigError(f"{source}: enrolment.url: must begin with https://")
     if config.update.source == "directory" and not config.update.directory:
         raise ConfigError(f"{source}: update.directory: the directory source needs a folder")
     if config.update.source == "mqtt" and not config.sync.enabled:

@@ -33,12 +33,20 @@ _HOUSE_INTERVAL_S = 3_600.0
 _WATCH_INTERVAL_S = 60.0
 _ORDERED_INTERVAL_S = 900.0
 """Between two tries of what the centre ordered; the link may have broken."""
-_ALIVE_S = {"web": 30.0, "sync": 60.0, "update": 7_200.0}
+_ALIVE_S = {"web": 30.0, "sync": 60.0, "enrol": 300.0, "update": 7_200.0}
 """How long each loop may be silent. An update may fetch megabytes over 2G between two turns."""
 _PROBE_TIMEOUT_S = 10.0
+_LINK_WAIT_S = 1.0
 
 
-def serve(device: Device, web: bool, sync: bool, say: Callable[[str], None], update: bool = False) -> None:
+def serve(
+    device: Device,
+    web: bool,
+    sync: bool,
+    say: Callable[[str], None],
+    update: bool = False,
+    enrol: bool = False,
+) -> None:
     """Run until SIGTERM or SIGINT.
 
     Args:
@@ -46,6 +54,7 @@ def serve(device: Device, web: bool, sync: bool, say: Callable[[str], None], upd
         web: serve the pages.
         sync: drain the outbox to the centre, if the configuration lets it.
         update: look for signed updates and watch new models, if a source is configured.
+        enrol: become known to the centre and stay so, if the configuration lets it.
         say: told `ready {json}` when everything is up: the device's id, its page and its broker.
 
     Raises:
@@ -65,8 +74,15 @@ def serve(device: Device, web: bool, sync: bool, say: Callable[[str], None], upd
     link = None
     if sync and device.config.sync.enabled:
         device.health.expect("sync", _ALIVE_S["sync"])
-        link = threading.Thread(target=_drain, args=(device.build_publisher(), stop), name="sync")
+        publisher = _first_publisher(device)
+        link = threading.Thread(target=_stay_linked, args=(device, publisher, stop), name="sync")
         link.start()
+    if enrol and device.config.enrolment.dir:
+        from pikvani_device.app.enrolment import keep_enrolled
+
+        room, beat = device.enrolment, partial(device.health.beat, "enrol")
+        device.health.expect("enrol", _ALIVE_S["enrol"])
+        threading.Thread(target=keep_enrolled, args=(room, stop, beat), name="enrol", daemon=True).start()
     if update and device.config.update.source != "none":
         device.health.expect("update", _ALIVE_S["update"])
         threading.Thread(target=_keep_updated, args=(device, stop), name="update", daemon=True).start()
@@ -131,6 +147,40 @@ def _probe(device: Device, port: int) -> None:
         log.warning("the pages do not answer: %s", error)
         return
     device.health.beat("web")
+
+
+def _first_publisher(device: Device) -> Publisher | None:
+    """The link to begin with: what is wrong with it ends the start, unless an identity is yet to come."""
+    return None if device.config.enrolment.dir else device.build_publisher()
+
+
+def _stay_linked(device: Device, publisher: Publisher | None, stop: threading.Event) -> None:
+    """Drain the outbox with the identity there is; wait while there is none, begin anew when it is another."""
+    if publisher is not None:
+        _drain(publisher, stop)
+        return
+    identity, said = device.enrolment.identity, ""
+    while not stop.is_set():
+        device.health.beat("sync")
+        # Read before the files are: one that comes in between is seen as another.
+        used, over = identity.folder.generation, threading.Event()
+        if not identity.enrolled:
+            stop.wait(_LINK_WAIT_S)
+            continue
+        try:
+            publisher = device.build_publisher()
+        except DeviceError as error:
+            if str(error) != said:
+                log.warning("no link for now: %s", error)
+            said = str(error)
+            stop.wait(_LINK_WAIT_S)
+            continue
+        worker = threading.Thread(target=_drain, args=(publisher, over), name="link")
+        worker.start()
+        while worker.is_alive() and not stop.wait(_LINK_WAIT_S) and identity.folder.generation == used:
+            pass
+        over.set()
+        worker.join()
 
 
 def _drain(publisher: Publisher, stop: threading.Event) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pikvani_contract import topics
@@ -13,9 +13,12 @@ from pikvani_contract.errors import WireError
 from pikvani_contract.messages import UpdateOrder
 from pikvani_contract.wire import unpack
 from pikvani_device import __version__
-from pikvani_device.adapters.broker_paho import PahoBroker, TlsFiles
+from pikvani_device.adapters.broker_paho import PahoBroker
 from pikvani_device.adapters.fetcher_mqtt import MqttFetcher
+from pikvani_device.app.enrolment import link_files
 from pikvani_device.app.update import ORDER_FACT
+from pikvani_device.enrolment.talking import IdentityTalk
+from pikvani_device.errors import DeviceError
 from pikvani_device.sync.publisher import Publisher, PublisherSettings, Running, offline_status
 from pikvani_device.sync.relay import SOCKET_FILE, Relay
 
@@ -30,6 +33,14 @@ class Linked(Publisher):
     """A publisher whose connection the other parts of this appliance may fetch over."""
 
     relay: Relay | None = None
+    say_identity: Callable[[], None] | None = None
+
+    def step(self) -> float:
+        """See `Publisher.step`; says who this device is where that is due."""
+        wait_s = super().step()
+        if self.say_identity is not None:
+            self.say_identity()
+        return wait_s
 
     def start(self) -> None:
         """Begin to connect, and to listen for the other parts. Call once."""
@@ -53,7 +64,7 @@ def build_publisher(device: Device, beat: Callable[[], None]) -> Linked:
         DeviceError: the link's files are missing or do not fit.
     """
     sync, device_id = device.config.sync, device.config.device.id
-    tls = TlsFiles(Path(sync.tls_ca), Path(sync.tls_cert), Path(sync.tls_key)) if sync.tls_ca else None
+    tls = link_files(device.config)
     will = (topics.device(device_id, topics.UP_STATUS), offline_status())
     broker = PahoBroker(sync.host, sync.port, device_id, will, tls, sync.keepalive_s)
     settings = PublisherSettings(
@@ -72,14 +83,31 @@ def build_publisher(device: Device, beat: Callable[[], None]) -> Linked:
 
     store = device.store
     fetcher = MqttFetcher(broker, device_id, lambda size: publisher.allows_update(size), lambda: publisher.busy)
-    listeners = {
+    listeners: dict[str, Callable[[bytes], object]] = {
         topics.device(device_id, topics.DOWN_BLOCK): fetcher.arrived,
         topics.device(device_id, topics.DOWN_COMMAND): lambda payload: keep_order(store, payload),
     }
+    talk = IdentityTalk(device.enrolment.identity) if device.config.enrolment.dir else None
+    if talk is not None:
+        listeners[topics.device(device_id, topics.DOWN_IDENTITY)] = talk.arrived
     publisher = Linked(store, broker, device.clock, device_id, running, settings, device.clock.learn, beat, listeners)
+    if talk is not None:
+        publisher.say_identity = partial(_say_identity, talk, broker, device)
     if device.config.update.source == "mqtt":
         publisher.relay = Relay(device.data_dir / SOCKET_FILE, fetcher.fetch)
     return publisher
+
+
+def _say_identity(talk: IdentityTalk, broker: PahoBroker, device: Device) -> None:
+    if not broker.connected:
+        return
+    try:
+        report = talk.due(device.clock.now().mono_ms, broker.connections)
+    except DeviceError as error:
+        log.error("who this device is cannot be said: %s", error)
+        return
+    if report is not None:
+        broker.publish(topics.device(device.config.device.id, topics.UP_IDENTITY), report)
 
 
 def keep_order(store: Store, payload: bytes) -> bool:

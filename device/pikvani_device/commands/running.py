@@ -10,6 +10,8 @@ import click
 from pikvani_device.commands.common import as_json_line, open_device, say
 from pikvani_device.config import load_config
 
+PARTS = ("web", "sync", "update", "enrol")
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
@@ -29,7 +31,7 @@ def status(config_path: Path | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--part", type=click.Choice(["all", "web", "sync", "update"]), default="all", help="Run only one part.")
+@click.option("--part", type=click.Choice(["all", *PARTS]), default="all", help="Run only one part.")
 @click.pass_obj
 def run(config_path: Path | None, part: str) -> None:
     """Run the appliance: its pages and the link to the centre, until it is told to stop."""
@@ -40,9 +42,8 @@ def run(config_path: Path | None, part: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     device = open_device(load_config(config_path))
     try:
-        serve(
-            device, web=part in ("all", "web"), sync=part in ("all", "sync"), update=part in ("all", "update"), say=say
-        )
+        wanted = {name: part in ("all", name) for name in PARTS}
+        serve(device, say=say, **wanted)
     finally:
         device.close()
 

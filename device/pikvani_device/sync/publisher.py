@@ -89,7 +89,7 @@ class Publisher:
         settings: PublisherSettings | None = None,
         learn_time: Callable[[int], None] = lambda wall_ms: None,
         beat: Callable[[], None] = lambda: None,
-        listeners: Mapping[str, Callable[[bytes], None]] | None = None,
+        listeners: Mapping[str, Callable[[bytes], object]] | None = None,
     ) -> None:
         self._listeners = listeners or {}
         self._store = store
