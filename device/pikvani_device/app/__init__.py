@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from pikvani_device.adapters.clock_linux import LinuxClock
     from pikvani_device.app.advice import AdviceRoom
     from pikvani_device.app.enrolment import EnrolmentRoom
-    from pikvani_device.app.enrolment import EnrolmentRoom
     from pikvani_device.app.live import LiveView
     from pikvani_device.app.voice import VoiceRoom
     from pikvani_device.diagnosis.advice import Advice
@@ -315,17 +314,6 @@ class Device:
             "last_case_at_ms": latest[0].wall_ms if latest else None,
             "without": self.health.missing(),
         }
-
-    @cached_property
-    def enrolment(self) -> EnrolmentRoom:
-        """Who this device is to the centre.
-
-        Raises:
-            DeviceError: the configuration does not let it enrol, or its files do not fit.
-        """
-        from pikvani_device.app.enrolment import EnrolmentRoom
-
-        return EnrolmentRoom(self)
 
     @cached_property
     def enrolment(self) -> EnrolmentRoom:
