@@ -18,6 +18,7 @@ from pikvani_device.commands.assets import assets
 from pikvani_device.commands.configuration import config
 from pikvani_device.commands.diagnosing import diagnose, listen
 from pikvani_device.commands.enrolling import enrol
+from pikvani_device.commands.prompts import prompts
 from pikvani_device.commands.running import export, rescue, run, status
 from pikvani_device.commands.service import service_pin
 from pikvani_device.commands.trying import try_
@@ -34,7 +35,21 @@ def cli(context: click.Context, config_path: Path | None) -> None:
     context.obj = config_path
 
 
-for _command in (diagnose, listen, status, run, self_test, update, export, rescue, config, assets, service_pin, try_):
+for _command in (
+    diagnose,
+    listen,
+    status,
+    run,
+    self_test,
+    update,
+    export,
+    rescue,
+    config,
+    assets,
+    service_pin,
+    try_,
+    prompts,
+):
     cli.add_command(_command)
 cli.add_command(enrol)
 

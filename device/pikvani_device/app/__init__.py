@@ -216,7 +216,7 @@ class Device:
             locale: `mr-IN`, `hi-IN` or `en-IN`.
             sentences: id and words of each, in the order they are said.
         """
-        return None
+        return self.voice.speaker.say(locale, sentences)
 
     def advice(self, condition: str, locale: str, audience: Audience = "farmer") -> Advice | None:
         """What is known to do about a `crop/condition`, every sentence with its source; see `AdviceTable.advice`.
