@@ -35,21 +35,9 @@ def cli(context: click.Context, config_path: Path | None) -> None:
     context.obj = config_path
 
 
-for _command in (
-    diagnose,
-    listen,
-    status,
-    run,
-    self_test,
-    update,
-    export,
-    rescue,
-    config,
-    assets,
-    service_pin,
-    try_,
-    prompts,
-):
+_COMMANDS = (diagnose, listen, status, run, self_test, update, export, rescue)
+_MORE = (config, assets, service_pin, try_, prompts)
+for _command in (*_COMMANDS, *_MORE):
     cli.add_command(_command)
 cli.add_command(enrol)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -18,19 +17,16 @@ LOCALES = ("mr-IN", "hi-IN", "en-IN")
 @click.pass_obj
 def prompts(config_path: Path | None, locale: str | None) -> None:
     """Every sentence the device can say, a JSON line each: id, locale, text."""
-    from pikvani_device.app.advice import load_advice
-    from pikvani_device.diagnosis.advice import AdviceTable
     from pikvani_device.web.prompts import prompts as of_pages
 
     device = open_device(load_config(config_path))
     try:
-        table: AdviceTable = load_advice(device.config.advice.dir)
-        today = datetime.now(UTC).date()
         for one in (locale,) if locale else LOCALES:
             for prompt, text in of_pages(one):
                 say(as_json_line({"id": prompt, "locale": one, "text": text}))
-            for pair in table.pairs:
-                for sentence in table.advice(pair, one, today).sentences:
+            for pair in device.package.manifest.labels:
+                told = device.advice(pair, one)
+                for sentence in told.sentences if told else ():
                     say(as_json_line({"id": sentence.id, "locale": one, "text": sentence.text}))
     finally:
         device.close()
