@@ -86,7 +86,9 @@ class Engine:
             TrustStoreError: this device's own disk fails.
         """
         self.recover()
-        self.obey()
+        obeyed = self.state.order
+        if self.obey().phase == Phase.ROLLED_BACK and self.state.order != obeyed:
+            return self.state
         if self.state.phase == Phase.WATCHING:
             return self.watch()
         self._go(Phase.CHECKING)
