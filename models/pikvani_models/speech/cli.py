@@ -133,7 +133,7 @@ def say_sentences(vocabulary: Path, lang: Language, count: int, ratio_db: float,
 @click.option("--heard", type=click.File(encoding="utf-8"), required=True, help="JSON lines of `listen`.")
 def score_slots(expected: TextIO, heard: TextIO) -> None:
     """How many slots were heard right."""
-    from pikvani_models.speech.sentences import slots_right
+    from pikvani_models.speech.judging import slots_right
 
     click.echo(json.dumps(slots_right(json.load(expected), heard), ensure_ascii=False))
 
@@ -144,7 +144,7 @@ def score_slots(expected: TextIO, heard: TextIO) -> None:
 @click.option("--accepted", type=float, default=0.95, show_default=True)
 def score_rejection(own: TextIO, others: TextIO, accepted: float) -> None:
     """How much other speech is turned away where this share of our own phrases is let in."""
-    from pikvani_models.speech.sentences import rejected_at
+    from pikvani_models.speech.judging import rejected_at
 
     click.echo(json.dumps(rejected_at(own, others, accepted)))
 

@@ -1,14 +1,13 @@
 """Closed sentences for measuring: said by voices no training clip was made with, in the noise of a field.
 
-The sentences are made of the product's own words, the voices and the noise are not those of training. What is heard in
-them is scored slot by slot: a slot is right when it holds exactly what was said.
+The sentences are made of the product's own words; the voices and the noise are not those of training.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,47 +101,3 @@ def _in_noise(speech: NDArray[np.float32], ratio_db: float, rng: np.random.Gener
     level = float(np.sqrt(np.mean(speech**2))) * 10 ** (-ratio_db / 20)
     mixed = whole + background * level
     return np.asarray(mixed / max(float(np.abs(mixed).max()), 1e-6) * 0.7, np.float32)
-
-
-def slots_right(
-    expected: Mapping[str, Mapping[str, Mapping[str, list[str]]]], heard: Iterable[str]
-) -> dict[str, object]:
-    """Score the JSON lines of `pikvani-device listen` against `expected.json`.
-
-    Returns:
-        Share of slots right in all and by slot, clips scored, clips with every slot right.
-    """
-    right: dict[str, list[int]] = {}
-    whole = clips = 0
-    for line in map(json.loads, heard):
-        wanted = expected[Path(line["clip"]).name]["slots"]
-        found = line["slots"]
-        good = [found.get(slot, "") in ids for slot, ids in wanted.items()]
-        for slot, ok in zip(wanted, good, strict=True):
-            right.setdefault(slot, []).append(int(ok))
-        whole, clips = whole + all(good), clips + 1
-    total = [one for values in right.values() for one in values]
-    return {
-        "clips": clips,
-        "slots_right": round(sum(total) / max(len(total), 1), 4),
-        "clips_right": round(whole / max(clips, 1), 4),
-        "by_slot": {slot: round(sum(values) / len(values), 4) for slot, values in sorted(right.items())},
-    }
-
-
-def rejected_at(own: Iterable[str], others: Iterable[str], accepted: float) -> dict[str, float]:
-    """Share of other speech that is rejected where `accepted` of our own phrases are accepted, by confidence.
-
-    Args:
-        own: JSON lines of `listen` on phrases of the grammar.
-        others: the same on other speech.
-        accepted: share of `own` to accept.
-    """
-    mine = np.array([json.loads(line)["confidence"] for line in own])
-    strange = [json.loads(line) for line in others]
-    least = float(np.quantile(mine, 1 - accepted, method="lower"))
-    return {
-        "threshold": least,
-        "rejected": float(np.mean([line["confidence"] < least for line in strange])),
-        "rejected_as_shipped": float(np.mean([line["decision"] == "reject" for line in strange])),
-    }
