@@ -22,7 +22,19 @@ Stage = Literal["today", "this_week", "avoid", "next_season", "about"]
 STAGES: tuple[Stage, ...] = ("today", "this_week", "avoid", "next_season", "about")
 """Stages of advice, in the order they are told."""
 
-Kind = Literal["urgency", "symptom", "cultural", "biological", "chemical", "warning", "referral"]
+Kind = Literal[
+    "cause",
+    "symptom",
+    "lookalike",
+    "season",
+    "spread",
+    "urgency",
+    "cultural",
+    "biological",
+    "chemical",
+    "warning",
+    "referral",
+]
 Audience = Literal["farmer", "technician"]
 Confidence = Literal["high", "medium", "low"]
 
