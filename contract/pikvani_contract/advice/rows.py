@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -158,6 +159,8 @@ class SymptomRow(Line, frozen=True, kw_only=True):
 
 
 L = TypeVar("L", bound=Line)
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Control characters and those that turn the direction of text; the joiners Devanagari needs are not among them."""
 
 
 def digest_of(pair: str, field: str, fact: str, active_ingredient: str, dose: str) -> str:
@@ -197,6 +200,8 @@ def _line(cells: dict[str | Any, Any], line_type: type[L], where: str) -> L:
     if None in cells or None in cells.values():
         raise AdviceFileError(f"{where}: not as many cells as the first line names; quote cells that hold a comma")
     given = {name: value.strip() for name, value in cells.items() if value.strip()}
+    if hidden := [name for name, value in given.items() if _HIDDEN.search(value)]:
+        raise AdviceFileError(f"{where}: control characters in {hidden[0]}; type the cell again")
     try:
         return msgspec.convert(given, line_type, strict=False)
     except msgspec.ValidationError as error:
