@@ -48,9 +48,15 @@ def start(command: list[str], log: Path) -> tuple[subprocess.Popen[str], dict[st
     sys.exit(f"{' '.join(command[:2])} did not start:\n{log.read_text()[-2000:]}")
 
 
-def get(url: str) -> dict:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+def get(url: str, token: str) -> dict:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
         return json.load(answer)
+
+
+def administer(*words: str) -> str:
+    """What `pikvani-server` says to a command."""
+    return subprocess.check_output([str(BIN / "pikvani-server"), *words], text=True).strip()
 
 
 def main() -> int:
@@ -127,7 +133,9 @@ def run(options: argparse.Namespace, folder: Path, processes: list[subprocess.Po
     sent = sum(1 for case in cases if case.get("case_id"))
 
     say("waiting for the centre's receipts")
-    outcome = wait_for_receipts(centre["web"], device_command, sent)
+    accounts = ["--data-dir", str(folder / "centre")]
+    token = administer("tokens", "add", "demo", *accounts)
+    outcome = wait_for_receipts(centre["web"], token, device_command, sent)
     for case in cases:
         place = "at the centre" if case.get("case_id") and outcome["lost"] == 0 else "not sent"
         drawn = "" if options.photos else " (drawn)"
@@ -137,6 +145,8 @@ def run(options: argparse.Namespace, folder: Path, processes: list[subprocess.Po
     print(f"device pages: {pages['web']}")
     print(f"centre pages: {centre['web']}")
     if not options.once:
+        print(administer("users", "add", "demo", "--role", "agronomist", "--address", centre["web"], *accounts))
+    if not options.once:
         say("running until Ctrl-C")
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
     if options.json:
@@ -144,7 +154,7 @@ def run(options: argparse.Namespace, folder: Path, processes: list[subprocess.Po
     return 0 if outcome["lost"] == 0 and outcome["duplicates"] == 0 else 1
 
 
-def wait_for_receipts(centre: str, device_command: str, sent: int) -> dict[str, int]:
+def wait_for_receipts(centre: str, token: str, device_command: str, sent: int) -> dict[str, int]:
     """Wait until the device's outbox is empty, then count what the centre holds."""
     deadline = time.monotonic() + RECEIPT_WAIT_S
     while time.monotonic() < deadline:
@@ -152,7 +162,7 @@ def wait_for_receipts(centre: str, device_command: str, sent: int) -> dict[str, 
         if not any(lane["records"] for lane in status["lanes"]):
             break
         time.sleep(0.3)
-    stored = get(f"{centre}/api/v1/cases?device=demo-device&limit=10000")["cases"]
+    stored = get(f"{centre}/api/v1/cases?device=demo-device&limit=10000", token)["cases"]
     distinct = {(row["outbox"], row["seq"]) for row in stored}
     return {
         "sent": sent,

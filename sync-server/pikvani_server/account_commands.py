@@ -24,6 +24,12 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file.")(function)
 
 
+def _letting_in(function: Callable[..., Any]) -> Callable[..., Any]:
+    text = "Read the password from standard input: no link is made."
+    function = click.option("--password-stdin", is_flag=True, help=text)(function)
+    return click.option("--address", default="", help="How the pages are reached, for the link.")(function)
+
+
 @contextmanager
 def _opened(config_path: Path | None, db: str | None, data_dir: str | None) -> Iterator[tuple[Config, Store]]:
     config = load_config(config_path)
@@ -45,30 +51,42 @@ def users_group() -> None:
 @_options
 @click.argument("name")
 @click.option("--role", type=click.Choice(ROLES), required=True)
-@click.option("--password-stdin", is_flag=True, help="Read the password from standard input: no link is made.")
+@_letting_in
 def add(
-    config_path: Path | None, db: str | None, data_dir: str | None, name: str, role: str, password_stdin: bool
+    config_path: Path | None,
+    db: str | None,
+    data_dir: str | None,
+    name: str,
+    role: str,
+    password_stdin: bool,
+    address: str,
 ) -> None:
     """Make an account and print a one-time link, with which its owner chooses a password."""
     with _opened(config_path, db, data_dir) as (config, store):
         user = users.add(store, name, role, actor(), datetime.now(UTC))
-        _let_in(config, store, user, password_stdin)
+        _let_in(config, store, user, password_stdin, address)
 
 
 @users_group.command("reset")
 @_options
 @click.argument("name")
 @click.option("--codes", is_flag=True, help="Forget the second factor too.")
-@click.option("--password-stdin", is_flag=True, help="Read the password from standard input: no link is made.")
+@_letting_in
 def reset(
-    config_path: Path | None, db: str | None, data_dir: str | None, name: str, codes: bool, password_stdin: bool
+    config_path: Path | None,
+    db: str | None,
+    data_dir: str | None,
+    name: str,
+    codes: bool,
+    password_stdin: bool,
+    address: str,
 ) -> None:
     """Take away a password, end all sessions, and print a one-time link for a new password."""
     with _opened(config_path, db, data_dir) as (config, store):
         user = users.named(store, name)
         if codes:
             users.forget_codes(store, user, actor(), datetime.now(UTC))
-        _let_in(config, store, user, password_stdin)
+        _let_in(config, store, user, password_stdin, address)
 
 
 @users_group.command("disable")
@@ -149,13 +167,13 @@ def actor() -> str:
         return "cli"
 
 
-def _let_in(config: Config, store: Store, user: dict[str, Any], password_stdin: bool) -> None:
+def _let_in(config: Config, store: Store, user: dict[str, Any], password_stdin: bool, address: str) -> None:
     now = datetime.now(UTC)
     if password_stdin:
         users.set_password(store, user, sys.stdin.readline().rstrip("\r\n"), actor(), now)
         click.echo(f"{user['name']} may sign in as {user['role']}")
         return
     secret = users.invite(store, user, actor(), now)
-    base = config.web.address or f"http://{config.web.host}:{config.web.port}"
+    base = address or config.web.address or f"http://{config.web.host}:{config.web.port}"
     click.echo(f"one-time link for {user['name']}, good for {users.INVITATION.days} days:")
     click.echo(f"{base.rstrip('/')}/welcome/{secret}")

@@ -163,7 +163,7 @@ def run_centre(config: Config, say: Callable[[str], None]) -> None:
 def build_pages(config: Config, store: Store, registry: CollectorRegistry, broker_ready: Callable[[], bool]) -> Flask:
     """The pages over a store; `registry` is what `/metrics` says beside the state of the fleet."""
     FleetCollector(store, registry)
-    return create_app(store, registry, broker_ready, config.web.page_rows, config.web.refresh_s)
+    return create_app(store, registry, broker_ready, config.web, config.sign_in)
 
 
 def _start(part: Part, closing: ExitStack, health: Health) -> threading.Thread:

@@ -33,8 +33,12 @@ def start_until_ready(command: list[str], env: dict[str, str] | None = None) -> 
     raise AssertionError(f"{command} ended with {process.wait()} before it was ready")
 
 
-def committed(web: str) -> list[tuple[str, int]]:
-    with urllib.request.urlopen(f"{web}/api/v1/cases?device=village-7&limit=10000", timeout=10) as answer:
+def committed(web: str, data_dir: Path) -> list[tuple[str, int]]:
+    make_token = [sys.executable, "-m", "pikvani_server.cli", "tokens", "add", "test", "--data-dir", str(data_dir)]
+    token = subprocess.check_output(make_token, text=True).strip()
+    url = f"{web}/api/v1/cases?device=village-7&limit=10000"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
         return [(row["outbox"], row["seq"]) for row in json.load(answer)["cases"]]
 
 
@@ -84,7 +88,7 @@ def test_given_a_server_killed_again_and_again_then_every_case_is_at_the_centre_
         while store.waiting() and time.monotonic() < deadline:
             time.sleep(0.3)
         assert store.waiting() == [], "the outbox is not empty: a receipt is missing"
-        stored = committed(centre["web"])
+        stored = committed(centre["web"], tmp_path / "centre")
         assert len(stored) == len(set(stored)), "a case stands twice at the centre"
         assert {f"{outbox}-{seq}" for outbox, seq in stored} == set(recorded)
     finally:

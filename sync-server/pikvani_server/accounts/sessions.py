@@ -81,6 +81,12 @@ def end(store: Store, visitor: Visitor, now: datetime) -> None:
         audit.append(connection, visitor.name, "sign_out", visitor.name, None, now)
 
 
+def drop(store: Store, visitor: Visitor) -> None:
+    """End a session that another one took the place of."""
+    with store.writing("ending a session") as connection:
+        connection.execute(sa.delete(sessions).where(sessions.c.id == visitor.session_id))
+
+
 def end_all(store: Store, user: Found, actor: str, now: datetime) -> int:
     """Sign an account out everywhere; returns how many sessions ended."""
     with store.writing("ending all sessions") as connection:

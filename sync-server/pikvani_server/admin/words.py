@@ -1,33 +1,218 @@
-"""Numbers and times as a person reads them on a page."""
+"""Numbers, times and names as a person reads them on a page. Times are Indian Standard Time."""
 
 from __future__ import annotations
 
-from datetime import datetime
+import json
+from datetime import date, datetime
+from typing import Any
 
-_STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+from babel.dates import format_date, format_datetime, format_timedelta
+from babel.numbers import format_decimal, format_percent
+from markupsafe import Markup
+
+from pikvani_server.admin.catalogue import N_, locale, t
+from pikvani_server.admin.centre import now
+from pikvani_server.fleet.counts import INDIA
+
+DASH = "–"
+
+LABELS: dict[str, dict[str, str]] = {
+    "decision": {"answer": N_("answered"), "more": N_("asked for more"), "refuse": N_("referred")},
+    "state": {"online": N_("online"), "offline": N_("away"), "silent": N_("silent")},
+    "trouble": {
+        "silent": N_("silent for two days"),
+        "clock": N_("clock not trusted"),
+        "queue": N_("long queue"),
+        "budget": N_("data budget nearly used"),
+        "shed": N_("records shed"),
+    },
+    "sort": {
+        "seen": N_("last seen"),
+        "queue": N_("longest queue"),
+        "budget": N_("most of the budget used"),
+        "id": N_("by name"),
+        "district": N_("by district"),
+    },
+    "clock": {"untrusted": N_("not trusted"), "floor": N_("not before"), "synced": N_("synced")},
+    "kind": {
+        "none": N_("no drift"),
+        "cannot_say": N_("cannot say"),
+        "data": N_("what it sees"),
+        "prediction": N_("what it says"),
+        "both": N_("what it sees and says"),
+        "concept": N_("what is true"),
+    },
+    "level": {"alarm": N_("alarm"), "warning": N_("warning")},
+    "scope": {
+        "all": N_("everywhere"),
+        "fleet": N_("whole fleet"),
+        "district": N_("district"),
+        "device": N_("device"),
+        "crop": N_("crop"),
+    },
+    "basis": {
+        "season": N_("the same weeks of earlier years"),
+        "peers": N_("the others in the same weeks"),
+        "models": N_("other models in the same weeks"),
+        "recent": N_("the weeks before"),
+        "labels": N_("labels"),
+        "none": N_("nothing to compare with"),
+    },
+    "feature": {
+        "classes": N_("conditions named"),
+        "decisions": N_("decisions"),
+        "confidence": N_("confidence"),
+        "entropy": N_("doubt among conditions"),
+        "sharpness": N_("sharpness of photos"),
+        "brightness": N_("brightness of photos"),
+        "leaf_share": N_("share of leaf in photos"),
+        "accuracy": N_("accuracy by labels"),
+    },
+    "why_silent": {
+        "too_few": N_("too few cases"),
+        "outside_seen": N_("inputs unlike those it was checked on"),
+        "unknown_inputs": N_("no reference for its inputs"),
+        "uncalibrated": N_("labels contradict its confidence"),
+    },
+    "says": {"fine": N_("fine"), "unfair": N_("unfair"), "unclear": N_("unclear"), "too_few": N_("too few to say")},
+    "proposal": {
+        "proposed": N_("proposed"),
+        "building": N_("being built"),
+        "built": N_("built, awaits a decision"),
+        "failed": N_("failed"),
+        "approved": N_("approved"),
+        "declined": N_("declined"),
+    },
+    "job": {"waiting": N_("waiting"), "claimed": N_("running"), "done": N_("done"), "failed": N_("failed")},
+    "role": {
+        "admin": N_("admin"),
+        "agronomist": N_("agronomist"),
+        "technician": N_("technician"),
+        "viewer": N_("viewer"),
+    },
+    "review": {
+        "open": N_("open"),
+        "agreed": N_("agreed"),
+        "disagreed": N_("disagreed"),
+        "settled": N_("settled"),
+    },
+    "group": {
+        "district": N_("district"),
+        "crop": N_("crop"),
+        "language": N_("language"),
+        "device_kind": N_("kind of device"),
+    },
+}
+
+_PROJECTION = "projection_"
 
 
-def ago(at: datetime, now: datetime) -> str:
-    """How long before `now` it was, in its largest unit: `3 h ago`."""
-    seconds = (now - at).total_seconds()
-    if seconds < 0:
-        return "in the future"
-    for length_s, unit in _STEPS:
-        if seconds >= length_s:
-            return f"{int(seconds // length_s)} {unit} ago"
-    return "now"
+def label(kind: str, value: Any) -> str:
+    """What a value of the store is called; one that is unknown stands as it is."""
+    if kind == "feature" and str(value).startswith(_PROJECTION):
+        return t("picture as the model sees it, {number}", number=int(value.removeprefix(_PROJECTION)) + 1)
+    known = LABELS[kind].get(str(value))
+    return t(known) if known else str(value)
 
 
-def percent(share_e4: int) -> str:
+def crop(name: str) -> str:
+    """A crop or a district: its id made readable."""
+    return t(name.replace("_", " ").capitalize()) if name else t("not said")
+
+
+def condition(name: str) -> str:
+    """`crop/condition` made readable."""
+    first, slash, second = name.partition("/")
+    return f"{crop(first)}: {t(second.replace('_', ' '))}" if slash else crop(name)
+
+
+def place(name: str) -> str:
+    """A district, `unknown` for none."""
+    return t("not placed") if name in ("", "unknown") else t(name)
+
+
+def number(value: float | int | None) -> str:
+    """With India's separators."""
+    return DASH if value is None else format_decimal(value, locale=locale())
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """A share from 0 to 1 as a percentage."""
+    if share is None:
+        return DASH
+    return format_percent(share, format="#,##0" + ("." + "0" * digits if digits else "") + "%", locale=locale())
+
+
+def e4(share: int) -> str:
     """Ten-thousandths as a percentage."""
-    return f"{share_e4 / 100:.0f}%"
+    return percent(share / 10_000)
 
 
-def size(count_bytes: int) -> str:
+def ago(at: datetime | None) -> str:
+    """How long ago: `3 hours ago`."""
+    if at is None:
+        return t("never")
+    seconds = (now() - at).total_seconds()
+    if seconds < -60:
+        return t("in the future")
+    return format_timedelta(-max(1, int(seconds)), add_direction=True, threshold=1.0, locale=locale())
+
+
+def moment(at: datetime | None) -> str:
+    """Day and time."""
+    if at is None:
+        return DASH
+    return format_datetime(at.astimezone(INDIA), "d MMM y, HH:mm:ss", locale=locale())
+
+
+def since(at: datetime | None) -> Markup:
+    """How long ago, with the exact time behind it."""
+    if at is None:
+        return Markup("{}").format(t("never"))
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(at.isoformat(), moment(at), ago(at))
+
+
+def day(value: str | date) -> str:
+    """`21 Sep` of an ISO day."""
+    try:
+        known = date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return str(value)
+    return format_date(known, "d MMM", locale=locale())
+
+
+def size(count_bytes: int | None) -> str:
     """Bytes in their largest decimal unit."""
+    if count_bytes is None:
+        return DASH
     value = float(count_bytes)
     for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}"
+        if abs(value) < 1000:
+            return f"{number(round(value, 1) if value < 10 and unit != 'B' else round(value))} {unit}"
         value /= 1000
-    return f"{value:.0f} TB"
+    return f"{number(round(value))} TB"
+
+
+def compact(value: Any) -> str:
+    """A small JSON value in one line."""
+    if not value:
+        return ""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {compact(part)}" for name, part in value.items())
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+FILTERS = {
+    "number": number,
+    "percent": percent,
+    "e4": e4,
+    "ago": ago,
+    "moment": moment,
+    "since": since,
+    "day": day,
+    "size": size,
+    "crop": crop,
+    "condition": condition,
+    "place": place,
+    "compact": compact,
+}
