@@ -161,7 +161,8 @@ def changes(
             (after if new else before)[row.device_id].append(row)
         elif not new:
             (after if row.later else before)[row.device_id].append(row)
-    mine, others = [], []
+    mine: list[tuple[float, float]] = []
+    others: list[tuple[float, float]] = []
     for name in after:
         now, then = _summed(after[name]), _summed(before.get(name, []))
         if now is None or then is None:

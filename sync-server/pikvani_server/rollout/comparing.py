@@ -78,10 +78,13 @@ def compare(store: Store, first: str, second: str, since: datetime, until: datet
     shares = [[missed / count for count, missed, _ in group] for group in groups]
     times = [[math.log(max(1.0, time / count)) for count, _, time in group] for group in groups]
     seed = int(since.timestamp())
-    tests = (permutation(*shares, seed, two_sided=True), permutation(*times, seed + 1, two_sided=True))
+    tests = (
+        permutation(shares[0], shares[1], seed, two_sided=True),
+        permutation(times[0], times[1], seed + 1, two_sided=True),
+    )
     ps = holm([test.p for test in tests])
     metrics = tuple(Metric(*each) for each in zip(("unanswered", "latency_ms"), tests, ps, strict=True))
-    counts = tuple(sum(count for count, _, _ in group) for group in groups)
+    totals = [sum(count for count, _, _ in group) for group in groups]
     return Comparison(
-        (first, second), since, until, (len(groups[0]), len(groups[1])), (counts[0], counts[1]), both, metrics
+        (first, second), since, until, (len(groups[0]), len(groups[1])), (totals[0], totals[1]), both, metrics
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -246,8 +246,8 @@ def seen_query(since: datetime, split: datetime, until: datetime | None = None) 
     return query if until is None else query.where(cases.c.received_at < until)
 
 
-def seen_rows(found: Iterable[Mapping[str, Any]]) -> list[Seen]:
-    """What `seen_query` gave."""
+def seen_rows(found: Iterable[Any]) -> list[Seen]:
+    """What `seen_query` gave, as mappings."""
     return [
         Seen(
             row["device_id"],
