@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pikvani_device.diagnosis.advice import HELPLINE, referral
 from pikvani_device.diagnosis.result import Diagnosis
@@ -11,26 +11,15 @@ from pikvani_device.web.catalogue import say
 from pikvani_device.web.names import condition_name
 
 if TYPE_CHECKING:
+    from pikvani_device.diagnosis.advice import Sentence
     from pikvani_device.web.desk import Desk
 
 __all__ = ["HELPLINE", "STAGES", "Told", "advice_for", "plain_text", "referral_for"]
 
 STAGES = ("today", "this_week", "avoid", "next_season", "about")
 """Stages of advice in the order they are shown."""
-MAX_QR_BYTES = 1_150
-"""UTF-8 bytes a phone still reads off a 480-pixel screen: QR version 24 at error level L."""
-
-
-class Sentence(Protocol):
-    """A sentence of the advice table, as the pages need it."""
-
-    id: str
-    stage: str
-    text: str
-    source: str
-    page: str
-    date: str
-    reviewed: bool
+MAX_QR_BYTES = 850
+"""UTF-8 bytes a phone still reads off a 480-pixel screen: QR version 20 at error level L."""
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,9 @@ def blueprint(desk: Desk) -> Blueprint:
         return page(desk, "help.html", ["help_ask"], back=back or url_for("road.start"))
 
     @road.get("/phone")
-    def phone() -> str:
+    def phone() -> str | AnyResponse:
+        if channel() != "kiosk":
+            return to_start()
         web = device.config.web
         return page(
             desk,

@@ -58,7 +58,7 @@ def answer(device: Device, request: Request) -> Answered:
     crop = _one_of(request, "crop", device.package.manifest.crops, "unknown_plant")
     locale = _one_of(request, "locale", tuple(LOCALES), "bad_field") or device.config.device.locale
     symptoms = request.form.getlist("symptoms")
-    if not set(symptoms) <= set(SYMPTOMS):
+    if not set(symptoms) <= set(SYMPTOMS) or len(symptoms) > len(SYMPTOMS):
         raise SubmissionError("bad_field", f"symptoms: take any of {', '.join(SYMPTOMS)}")
     # A client's file name is not repeated anywhere; the number of the photograph is enough to find it again.
     files = [(f"photo {n}", upload.stream.read(MAX_BYTES + 1)) for n, upload in enumerate(uploads, start=1)]
