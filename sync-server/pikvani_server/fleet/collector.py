@@ -19,6 +19,7 @@ from pikvani_server.errors import StoreAwayError
 from pikvani_server.store import Store
 from pikvani_server.store.schema import devices, sketches
 from pikvani_server.store.schema_learning import drift_alarms, jobs, proposals, review_items
+from pikvani_server.store.schema_rollout import rollout_devices, rollouts
 
 SILENT_AFTER = timedelta(days=2)
 """A device not heard of for so long counts as silent; villages lose their link for a day."""
@@ -102,6 +103,8 @@ class FleetCollector(Collector):
             ("pikvani_review_items", "Cases to name, by state", review_items, ("state",), None),
             ("pikvani_jobs", "Jobs by kind and state", jobs, ("kind", "state"), None),
             ("pikvani_proposals", "Proposals to train anew, by state", proposals, ("state",), None),
+            ("pikvani_rollouts", "Roll-outs by state", rollouts, ("state",), None),
+            ("pikvani_rollout_devices", "Devices roll-outs reached, by state", rollout_devices, ("state",), None),
         )
         for name, told, table, labels, only in asked:
             columns = [table.c[label] for label in labels]
