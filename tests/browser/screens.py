@@ -1,0 +1,175 @@
+"""Every state of the farmer's pages and how to come into it by requests alone, to be looked at by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from playwright.sync_api import BrowserContext
+from tests.browser.stage import PHONE, PIN, STAGES, Stage
+
+from pikvani_device.drawn_leaves import drawn_jpeg
+
+LEAF = drawn_jpeg(5)
+Arrange = Callable[["Asker"], None]
+
+
+@dataclass
+class Asker:
+    """Requests with the cookies of a browser."""
+
+    context: BrowserContext
+    stage: Stage
+    base: str
+    locale: str
+
+    def get(self, path: str) -> None:
+        self.context.request.get(self.base + path, max_redirects=0)
+
+    def post(self, path: str, **form: str) -> None:
+        self.context.request.post(self.base + path, form=form, max_redirects=0)
+
+    def begin(self) -> None:
+        self.get("/end")
+        self.get(f"/language/{self.locale}")
+
+    def picked(self, crop: str = "cotton") -> None:
+        self.begin()
+        self.post("/crop", crop=crop)
+
+    def photos(self, count: int = 1) -> None:
+        self.picked()
+        for _ in range(count):
+            if self.base.startswith(f"http://{PHONE}"):
+                self.sent(LEAF)
+            else:
+                self.post("/camera/shoot")
+
+    def sent(self, data: bytes) -> None:
+        self.context.request.post(
+            self.base + "/photos",
+            multipart={"photos": {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": data}},
+            max_redirects=0,
+        )
+
+    def answered(self, decision: str = "answer", reason: str = "", condition: str = "") -> None:
+        self.stage.decide(decision, reason, condition)
+        self.photos()
+        self.post("/symptoms", symptom="spots")
+
+    def heard(self, **slots: str) -> None:
+        self.stage.hear(lambda: slots)
+        self.context.request.post(
+            self.base + "/voice",
+            multipart={
+                "at": "crop" if "crop" in slots else "symptoms",
+                "note": {"name": "n", "mimeType": "audio/wav", "buffer": b"x"},
+            },
+            max_redirects=0,
+        )
+
+
+@dataclass(frozen=True)
+class Screen:
+    """One state.
+
+    Attributes:
+        name: for messages and screenshots.
+        path: its address; `{locale}` stands for the language.
+        arrange: brings the visit there.
+        scrolls: whether its words may be longer than the kiosk's screen.
+    """
+
+    name: str
+    path: str
+    arrange: Arrange
+    scrolls: bool = False
+
+
+def _crop_after_a_case(asker: Asker) -> None:
+    asker.answered()
+    asker.begin()
+
+
+def _six(asker: Asker) -> None:
+    asker.photos(6)
+
+
+def _unreadable(asker: Asker) -> None:
+    asker.picked()
+    asker.sent(b"text")
+
+
+def _camera_gone(asker: Asker) -> None:
+    asker.picked()
+    asker.stage.camera(False)
+    asker.post("/camera/shoot")
+    asker.stage.camera(True)
+
+
+def _missed_twice(asker: Asker) -> None:
+    asker.begin()
+    for _ in range(2):
+        asker.heard()
+        asker.context.request.post(
+            asker.base + "/voice",
+            multipart={"at": "crop", "note": {"name": "n", "mimeType": "audio/wav", "buffer": b"x"}},
+            max_redirects=0,
+        )
+
+
+def _confirm_crop(asker: Asker) -> None:
+    asker.begin()
+    asker.heard(crop="crop_sugarcane")
+
+
+def _confirm_symptoms(asker: Asker) -> None:
+    asker.photos()
+    asker.heard(symptom="sym_spot,sym_whitefly,sym_yellowing")
+
+
+def _helped(asker: Asker) -> None:
+    asker.answered()
+    asker.post("/answer/helpful", helpful="yes")
+
+
+def _technician(asker: Asker) -> None:
+    asker.begin()
+    asker.post("/service/enter", pin=PIN)
+
+
+LONGEST = "chilli/leaf_curl_mites_thrips"
+FARMER: tuple[Screen, ...] = (
+    Screen("start", "/?locale={locale}", lambda a: a.get("/end")),
+    Screen("crop", "/crop", Asker.begin),
+    Screen("crop-returning", "/crop", _crop_after_a_case),
+    Screen("crop-touch-instead", "/crop", _missed_twice),
+    Screen("confirm-crop", "/confirm", _confirm_crop),
+    Screen("camera", "/camera", Asker.picked),
+    Screen("camera-one", "/camera", Asker.photos),
+    Screen("camera-six", "/camera", _six),
+    Screen("camera-unreadable", "/camera", _unreadable),
+    Screen("camera-gone", "/camera", _camera_gone),
+    Screen("photo", "/photos/1", Asker.photos),
+    Screen("symptoms", "/symptoms", Asker.photos),
+    Screen("confirm-symptoms", "/confirm", _confirm_symptoms),
+    Screen("answer", "/answer", Asker.answered),
+    Screen("answer-longest", "/answer", lambda a: a.answered(condition=LONGEST)),
+    Screen("answer-more", "/answer", lambda a: a.answered("more", "unsure")),
+    Screen("answer-refuse", "/answer", lambda a: a.answered("refuse", "other_crop")),
+    *(Screen(f"stage-{stage}", f"/answer/{stage}", Asker.answered, scrolls=True) for stage in STAGES),
+    Screen("take", "/answer/take", Asker.answered),
+    Screen("take-helped", "/answer/take", _helped),
+    Screen("slip", "/answer/print", Asker.answered, scrolls=True),
+    Screen("listen", "/listen?at=crop", Asker.begin),
+    Screen("help", "/help", Asker.begin),
+    Screen("phone", "/phone", Asker.begin),
+    Screen("history", "/history", _crop_after_a_case, scrolls=True),
+    Screen("nowhere", "/nowhere", Asker.begin),
+)
+TECHNICIAN: tuple[Screen, ...] = (
+    Screen("service-enter", "/service/", lambda a: a.post("/service/leave"), scrolls=True),
+    Screen("service", "/service/", _technician, scrolls=True),
+)
+SIZES = {"800x480": (800, 480), "1024x600": (1024, 600), "portrait": (600, 1024), "phone": (390, 844)}
+"""Viewports; the first two are the kiosk's."""
