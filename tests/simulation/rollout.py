@@ -306,14 +306,12 @@ def simulate(
         started = world.now
         for _ in range(days * 24):
             world.hour([number])
-            if rows.get(world.store, number).state in ("halted", "done") and not rows.unfinished(world.store):
+            state = rows.get(world.store, number).state
+            settled = number not in rows.unfinished(world.store)
+            # Only the dead have not said that they are back, and never will.
+            late = world.now - started > timedelta(hours=plan.dead_hours * 3)
+            if state in ("done", "paused") or (state == "halted" and (settled or late)):
                 break
-            if rows.get(world.store, number).state == "paused":
-                break
-            if (world.now - started) > timedelta(hours=plan.dead_hours * 3) and rows.get(
-                world.store, number
-            ).state == "halted":
-                break  # only the dead have not said that they are back
         shown = queries.one(world.store, number)
         ended = shown["ended_at"] or world.now
         versions = {OLD, NEW}

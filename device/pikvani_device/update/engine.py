@@ -227,11 +227,16 @@ class Engine:
         )
         self.state = self._state_file.save(found_it)
 
+    def _is_about(self, name: str, version: str) -> bool:
+        """Whether the order that was obeyed last names this version."""
+        order = self._around.order()
+        return order is not None and (order.number, order.package, order.version) == (self.state.order, name, version)
+
     def _is_ordered(self, name: str, version: str, sha256: str) -> bool:
         order = self._around.order()
-        if order is None or order.action != "take" or order.number != self.state.order:
+        if order is None or order.action != "take" or order.sha256.hex() != sha256:
             return False
-        return (order.package, order.version, order.sha256.hex()) == (name, version, sha256)
+        return self._is_about(name, version)
 
     def _download(self) -> None:
         look, state = self._around.look(), self.state
@@ -364,7 +369,7 @@ class Engine:
             state.name,
             state.version,
             state.previous,
-            state.order if self._rules.by_order else 0,
+            state.order if self._is_about(state.name, state.version) else 0,
             detail[:390],
             seen.cases,
             seen.errors,

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from pikvani_server.rollout import rows
 from pikvani_server.rollout.judging import Compared, Next, Verdict, judge, regressed
-from pikvani_server.rollout.plan import Candidate, cohort, is_for, step_name
+from pikvani_server.rollout.plan import Candidate, cohort, is_for, last_step, step_name
 from pikvani_server.rollout.rows import DONE, HALTED, OPEN, PAUSED, Rollout, Seen
 from pikvani_server.rollout.statistics import permutation
 from pikvani_server.store import Store, audit
@@ -24,6 +24,8 @@ from pikvani_server.store import Store, audit
 log = logging.getLogger(__name__)
 
 SYSTEM = "system"
+WHOLE = 100
+"""Percent."""
 FIRST_LOOK = 30
 """Cases under the new version before what they say is looked at; then each time they have doubled."""
 LEAST_CASES = 5
@@ -57,6 +59,8 @@ def advance(store: Store, number: int, now: datetime) -> Verdict:
         for name, values in silent.items():
             devices[name] |= values
         rows.set_states(connection, number, changed | silent)
+        if rollout.state == DONE and rollout.plan.steps[-1] == WHOLE:
+            _reach_newcomers(connection, rollout, devices, now)
         if rollout.state not in OPEN:
             return Verdict(Next.WAIT, rollout.reason)
         verdict = _judge(connection, rollout, devices, now)
@@ -209,6 +213,18 @@ def _do(
             rows.change(connection, rollout.id, state=DONE, reason=verdict.reason, ended_at=now)
     action = {Next.PROMOTE: "promote", Next.ASK: "pause", Next.HALT: "halt", Next.FINISH: "finish"}[verdict.next]
     audit.append(connection, SYSTEM, f"rollout.{action}", str(rollout.id), detail, now)
+
+
+def _reach_newcomers(
+    connection: sa.Connection, rollout: Rollout, devices: Mapping[str, Mapping[str, Any]], now: datetime
+) -> None:
+    """Devices that came after a roll-out to everybody was done take its version too."""
+    last = last_step(rollout.plan)
+    names = reach(rollout, devices, rows.candidates(connection), last)
+    if names:
+        rows.expose(connection, rollout, last, names, now)
+        detail = {"package": rollout.name, "devices": len(names)}
+        audit.append(connection, SYSTEM, "rollout.follow", str(rollout.id), detail, now)
 
 
 def reach(

@@ -74,9 +74,18 @@ def latest(store: Store, limit: int = 50) -> list[Rollout]:
 
 
 def unfinished(store: Store) -> list[int]:
-    """Numbers of roll-outs that still have something to do: open ones, and those whose devices are not all back."""
+    """Numbers of roll-outs that still have something to do.
+
+    Open ones; those whose devices are not all back; and of each package the last one, if it is done: devices that come
+    later take what it brought to all others.
+    """
+    last = sa.select(sa.func.max(rollouts.c.id)).group_by(rollouts.c.package)
     going_back = sa.select(rollout_devices.c.rollout_id).where(rollout_devices.c.state == "recalled")
-    query = sa.select(rollouts.c.id).where(rollouts.c.state.in_(OPEN) | rollouts.c.id.in_(going_back))
+    query = sa.select(rollouts.c.id).where(
+        rollouts.c.state.in_(OPEN)
+        | rollouts.c.id.in_(going_back)
+        | (rollouts.c.id.in_(last) & (rollouts.c.state == DONE))
+    )
     return [int(row["id"]) for row in store.read("listing roll-outs", query.order_by(rollouts.c.id))]
 
 

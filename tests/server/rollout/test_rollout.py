@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 from tests.server.rollout.made_fleet import MadeFleet, name
 from tests.support.postgres import Postgres
@@ -23,6 +24,7 @@ from pikvani_server.rollout.judging import Next
 from pikvani_server.rollout.plan import Plan, RolloutError
 from pikvani_server.rollout.sending import RESEND, send_orders
 from pikvani_server.store import Store, audit, open_store
+from pikvani_server.store.rows import DeviceStatus
 
 SHA = "ab" * 32
 NEW = "leaf@2.0.0"
@@ -72,7 +74,7 @@ def begin(fleet: MadeFleet, **plan: object) -> int:
 
 def actions(store: Store) -> list[str]:
     assert audit.verify(store).sound
-    rows_found = store.read("reading the audit log", __import__("sqlalchemy").select(audit.audit_log))
+    rows_found = store.read("reading the audit log", sa.select(audit.audit_log))
     return [row["action"] for row in rows_found]
 
 
@@ -100,6 +102,23 @@ def test_a_sound_version_reaches_everybody_step_by_step(fleet: MadeFleet, post: 
     assert [step["states"] for step in shown["steps"]][-1] == {"committed": 50}
     assert actions(fleet.store) == ["rollout.start", *["rollout.promote"] * 5, "rollout.finish"]
     assert all(order.action == "take" and order.sha256.hex() == SHA for order in post.orders.values())
+
+
+def test_a_device_that_comes_later_takes_what_the_others_have(fleet: MadeFleet, post: Post) -> None:
+    number = begin(fleet, steps=(100,), soak_hours=0)
+    advance(fleet.store, number, fleet.now)
+    step_on(fleet, post, number, lambda device_id: "committed")
+    assert queries.one(fleet.store, number)["state"] == "done"
+    fleet.store.record_status([DeviceStatus("village-new", fleet.now, True, {"model": "leaf@1.0.0"})])
+    for _ in range(2):
+        assert rows.unfinished(fleet.store) == [number]
+        advance(fleet.store, number, fleet.now)
+    post.orders.clear()
+    post.send(fleet)
+    assert list(post.orders) == ["village-new"]
+    assert actions(fleet.store)[-1] == "rollout.follow"
+    half = acting.start(fleet.store, "leaf", "2.1.0", SHA, Plan(steps=(50,), soak_hours=0), "asha", fleet.now)
+    assert rows.unfinished(fleet.store) == [half], "the newest roll-out alone says what a newcomer takes"
 
 
 def test_delivery_is_no_proof(fleet: MadeFleet, post: Post) -> None:
