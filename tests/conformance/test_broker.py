@@ -83,3 +83,17 @@ def test_given_a_stopped_broker_then_it_is_not_connected_and_may_be_stopped_agai
     broker.stop()
     assert not broker.connected
     assert not broker.publish("pikvani/v1/d/village-7/up/batch", b"x")
+
+
+def test_given_a_message_sent_at_most_once_then_it_arrives_over_a_sound_link(make: MakeBroker) -> None:
+    got: list[bytes] = []
+    listener, speaker = make("listener"), make("speaker")
+    assert listener.connections == 0
+    listener.start(("pikvani/v1/d/village-7/down/block",), lambda topic, payload: got.append(payload))
+    speaker.start((), lambda topic, payload: None)
+    assert until(lambda: listener.connected and speaker.connected, 60)
+    assert listener.connections == 1
+    assert speaker.publish("pikvani/v1/d/village-7/down/block", b"a block", once=True)
+    assert until(lambda: got == [b"a block"])
+    listener.stop()
+    speaker.stop()

@@ -7,19 +7,24 @@ after a power cut. Run all of them: python tests/faults/update_kills.py [--every
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.device.update.village import Village
 
+from pikvani_contract.messages import UpdateOrder
+from pikvani_contract.model.packing import packed_bytes
 from pikvani_device.update.state import AT_REST, Phase
+from pikvani_device.update.surroundings import Rules
 
 _DEAD = 77
 _EVENTS = frozenset({"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"})
@@ -79,11 +84,34 @@ def difference_and_back(village: Village) -> None:
     village.engine().watch()
 
 
-def prepare(folder: Path, second: bool) -> Village:
+def ordered_and_back(village: Village) -> None:
+    """The centre orders an update, and then back from it."""
+    village.ordered = order(village, 5, "take")
+    village.engine().run()
+    village.engine().watch()
+    village.ordered = order(village, 6, "back")
+    village.engine().run()
+
+
+def order(village: Village, number: int, action: Literal["take", "back"]) -> UpdateOrder:
+    digest = hashlib.sha256(packed_bytes(village.package("1.1.0"))).digest()
+    return UpdateOrder(1, number, action, "sample", "1.1.0", digest)
+
+
+SCENARIOS: dict[str, Callable[[Village], None]] = {
+    "whole file": whole_file,
+    "difference": difference_and_back,
+    "orders": ordered_and_back,
+}
+
+
+def prepare(folder: Path, name: str) -> Village:
     village = Village(folder)
     first = village.release("1.1.0")
     village.seen("1.1.0", 30)
-    if second:
+    if name == "orders":
+        village.rules = Rules(watch_cases=20, by_order=True)
+    if name == "difference":
         whole_file(village)
         village.release("1.2.0", difference_from=first)
         village.seen("bad", 30, decision="refuse")
@@ -91,27 +119,28 @@ def prepare(folder: Path, second: bool) -> Village:
 
 
 def run(every: int = 1, say: Callable[[str], None] = print) -> Outcome:
-    """Both scenarios, killed before every `every`-th step."""
+    """All scenarios, killed before every `every`-th step."""
     outcome = Outcome()
-    for name, scenario, second in (("whole file", whole_file, False), ("difference", difference_and_back, True)):
+    for name in SCENARIOS:
         point = 1
-        while _one(scenario, second, point, f"{name}, step {point}", outcome):
+        while _one(name, point, outcome):
             outcome.points += 1
             point += every
         say(f"{name}: {point - 1} steps")
     return outcome
 
 
-def _one(scenario: Callable[[Village], None], second: bool, point: int, name: str, outcome: Outcome) -> bool:
+def _one(scenario: str, point: int, outcome: Outcome) -> bool:
     """Kill before step `point`; False where the scenario ended before."""
+    name = f"{scenario}, step {point}"
     with tempfile.TemporaryDirectory() as folder:
-        village = prepare(Path(folder), second)
+        village = prepare(Path(folder), scenario)
         child = os.fork()
         if child == 0:
             steps = Step()
             steps.die_at, steps.on = point, True
             try:
-                scenario(village)
+                SCENARIOS[scenario](village)
             except BaseException:
                 os._exit(1)
             os._exit(0)
@@ -124,13 +153,16 @@ def _one(scenario: Callable[[Village], None], second: bool, point: int, name: st
             # `active` verifies every file; what answers just after the cut, and after going on.
             answers = village.engine().active().manifest.version
             outcome.versions[answers] = outcome.versions.get(answers, 0) + 1
+            if scenario == "orders":
+                village.ordered = order(village, 6, "back")
             village.engine().recover()
             state = village.engine().run()
             again = village.engine().active().manifest.version
-            allowed = {"1.0.0", "1.1.0", "1.2.0"} if second else {"1.0.0", "1.1.0"}
-            if {answers, again} - allowed or state.phase not in AT_REST or (not second and again != "1.1.0"):
+            allowed = {"1.0.0", "1.1.0", "1.2.0"} if scenario == "difference" else {"1.0.0", "1.1.0"}
+            ends = {"whole file": {"1.1.0"}, "orders": {"1.0.0"}}.get(scenario, allowed)
+            if {answers, again} - allowed or state.phase not in AT_REST or again not in ends:
                 outcome.unverified.append(f"{name}: {answers}, then {again} ({state.phase} {state.reason})")
-            if second and state.phase == Phase.ROLLED_BACK and again != "1.1.0":
+            if scenario == "difference" and state.phase == Phase.ROLLED_BACK and again != "1.1.0":
                 outcome.unverified.append(f"{name}: rolled back, and {again} answers")
         except Exception as error:
             outcome.unverified.append(f"{name}: {type(error).__name__}: {error}")
