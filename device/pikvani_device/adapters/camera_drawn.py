@@ -17,20 +17,23 @@ class DrawnCamera:
     def __init__(self, seed: int = 1) -> None:
         self._seed = seed
         self._closed = False
+        self._drawn: RgbImage | None = None
 
     def capture(self) -> RgbImage:
         """See `Camera.capture`."""
         if self._closed:
             raise CameraError("the drawn camera was closed; open a new one")
-        leaf = draw_leaf(self._seed)
-        self._seed += 1
+        leaf = self.preview()
+        self._seed, self._drawn = self._seed + 1, None
         return leaf
 
     def preview(self) -> RgbImage:
         """See `Camera.preview`: the leaf that the next capture gives."""
         if self._closed:
             raise CameraError("the drawn camera was closed; open a new one")
-        return draw_leaf(self._seed)
+        if self._drawn is None:
+            self._drawn = draw_leaf(self._seed)
+        return self._drawn.copy()
 
     def close(self) -> None:
         """See `Camera.close`."""

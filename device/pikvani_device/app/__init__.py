@@ -184,10 +184,11 @@ class Device:
             symptoms: what the farmer told: keys of `diagnosis.symptoms.SYMPTOMS`, ids of spoken words.
             front: go before whoever else waits for the model: the kiosk before phones.
         """
-        with thinking(self.health), self._model_turns.turn(front):
-            self._follow_updates()
+        with thinking(self.health), self._model_turns.turn(front) as step_back:
+            if not self._model_turns.someone_is_midway:
+                self._follow_updates()
             try:
-                return self.pipeline.read_and_diagnose(files, crop, symptoms)
+                return self.pipeline.read_and_diagnose(files, crop, symptoms, step_back)
             except RuntimeAdapterError:
                 self._count_failure()
                 raise

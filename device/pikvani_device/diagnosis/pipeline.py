@@ -24,6 +24,10 @@ from pikvani_device.errors import ModelError
 from pikvani_device.ports import Runtime
 
 
+def _at_once() -> None:
+    """Nothing happens between two photographs."""
+
+
 class Pipeline:
     """Diagnoses cases with one model on one runtime.
 
@@ -48,9 +52,13 @@ class Pipeline:
         return self.manifest.decision.max_photos
 
     def read_and_diagnose(
-        self, files: Sequence[tuple[str, bytes]], crop: str | None = None, symptoms: Collection[str] = ()
+        self,
+        files: Sequence[tuple[str, bytes]],
+        crop: str | None = None,
+        symptoms: Collection[str] = (),
+        between: Callable[[], None] = _at_once,
     ) -> tuple[Diagnosis, list[Photo]]:
-        """Diagnose photographs as they lie in files: `(name, bytes)` each; `symptoms` as `diagnose`.
+        """Diagnose photographs as they lie in files: `(name, bytes)` each; the rest as `diagnose`.
 
         Returns:
             The diagnosis, and the decoded photographs for whoever keeps them.
@@ -61,8 +69,11 @@ class Pipeline:
             RuntimeAdapterError: the runtime failed.
         """
         started_s = time.perf_counter()
-        photos = [read_photo(data, name) for name, data in files]
-        return self.diagnose(photos, crop, started_s, symptoms), photos
+        photos = []
+        for name, data in files:
+            between()
+            photos.append(read_photo(data, name))
+        return self.diagnose(photos, crop, started_s, symptoms, between), photos
 
     def diagnose(
         self,
@@ -70,6 +81,7 @@ class Pipeline:
         crop: str | None = None,
         started_s: float | None = None,
         symptoms: Collection[str] = (),
+        between: Callable[[], None] = _at_once,
     ) -> Diagnosis:
         """Diagnose decoded photographs of one plant.
 
@@ -81,6 +93,7 @@ class Pipeline:
             crop: the crop, where the farmer told it.
             started_s: `time.perf_counter()` when the case began; now, if left out.
             symptoms: what the farmer told: keys of `symptoms.SYMPTOMS`, ids of spoken words.
+            between: called before each photograph; it may take its time.
 
         Raises:
             ModelError: as `read_and_diagnose`.
@@ -90,7 +103,10 @@ class Pipeline:
         quality = tuple(assess(photo) for photo in photos)
         good = [photo for photo, report in zip(photos, quality, strict=True) if report.accepted]
         try:
-            evidence = [look(self.manifest, p.pixels, self.runtime.invoke, crop) for p in good or photos]
+            evidence = []
+            for photo in good or photos:
+                between()
+                evidence.append(look(self.manifest, photo.pixels, self.runtime.invoke, crop))
             told = likelihoods(self.manifest.labels, symptoms, self._table()) if symptoms else None
             said = decide(self.manifest, evidence, crop, told)
         except PackageError as error:

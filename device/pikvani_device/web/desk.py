@@ -16,8 +16,8 @@ from pikvani_device.web.names import LOCALES
 from pikvani_device.web.visits import Channel, Visit, Visits
 
 COOKIE = "pikvani-visit"
-UPLOADS_AT_ONCE = 2
-"""Requests of phones that decode photographs or think at the same time; the kiosk is not counted."""
+UPLOADS_AT_ONCE = 1
+"""Requests of phones that decode photographs or think at the same time: the rest of the machine is the kiosk's."""
 
 
 _VILLAGE = tuple(

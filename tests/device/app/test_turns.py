@@ -54,3 +54,41 @@ def test_given_many_at_once_then_one_holds_the_turn_at_a_time_and_an_error_gives
     for thread in threads:
         thread.join(60)
     assert len(most) == 300 and max(most) == 1
+
+
+def test_given_a_phone_midway_then_the_kiosk_goes_between_two_photographs_and_the_phone_goes_on_before_others() -> None:
+    turns, order = Turns(), []
+    midway = threading.Event()
+    kiosk_waits = threading.Event()
+
+    def phone() -> None:
+        with turns.turn() as step_back:
+            step_back()  # nobody waits: nothing happens
+            order.append("phone, first photograph")
+            midway.set()
+            assert kiosk_waits.wait(20)
+            step_back()
+            order.append("phone, second photograph")
+
+    def kiosk() -> None:
+        with turns.turn(front=True) as step_back:
+            assert turns.someone_is_midway
+            step_back()
+            order.append("kiosk")
+
+    def another() -> None:
+        with turns.turn():
+            order.append("another phone")
+
+    first = threading.Thread(target=phone)
+    first.start()
+    assert midway.wait(20)
+    others = [threading.Thread(target=another), threading.Thread(target=kiosk)]
+    for thread in others:
+        thread.start()
+    wait_until(lambda: turns._front == 1 and turns._next_ticket == 2)
+    kiosk_waits.set()
+    for thread in (first, *others):
+        thread.join(20)
+    assert order == ["phone, first photograph", "kiosk", "phone, second photograph", "another phone"]
+    assert not turns.someone_is_midway
