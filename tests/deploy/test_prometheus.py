@@ -23,6 +23,7 @@ from pikvani_server.ingest.metrics import IngestMetrics
 from pikvani_server.jobs import Jobs
 from pikvani_server.store import Store, open_store
 from pikvani_server.store.schema_learning import drift_alarms, proposals, review_items
+from pikvani_server.store.schema_rollout import rollouts
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 NOW = datetime(2026, 8, 1, tzinfo=UTC)
@@ -62,6 +63,8 @@ def _one_of_everything(store: Store) -> None:
         connection.execute(sa.insert(drift_alarms).values(**alarm, **weeks, opened_at=NOW))
         connection.execute(sa.insert(review_items).values(item))
         connection.execute(sa.insert(proposals).values(model="m", state="built", proposed_at=NOW))
+        rollout = {"package": "m", "version": "1.0.0", "sha256": "00", "plan": "{}", "state": "running"}
+        connection.execute(sa.insert(rollouts).values(**rollout, started_by="a", started_at=NOW, step_at=NOW))
 
 
 def test_every_name_in_rules_and_panels_is_one_we_export(registry: CollectorRegistry) -> None:
