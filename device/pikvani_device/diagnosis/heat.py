@@ -34,6 +34,6 @@ def overlay(photo: RgbImage, heat: NDArray[np.float32], view: ViewSpec) -> RgbIm
     large = cv2.resize(strong / peak, (side, side), interpolation=cv2.INTER_CUBIC).clip(0, 1)
     weight = np.zeros((*photo.shape[:2], 1), np.float32)
     weight[top : top + side, left : left + side, 0] = _STRONGEST * large
-    shown = photo.astype(np.float32) * (_DIMMED + (1 - _DIMMED) * (weight > 0.1))
+    shown = photo.astype(np.float32) * (_DIMMED + (1 - _DIMMED) * np.minimum(weight / 0.3, 1))
     blended: RgbImage = np.clip(shown * (1 - weight) + _ORANGE * weight, 0, 255).astype(np.uint8)
     return blended
