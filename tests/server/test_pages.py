@@ -15,16 +15,21 @@ from prometheus_client import CollectorRegistry
 from tests.support import centre
 from tests.support.peers import NOW_MS, batch, record
 
+from pikvani_contract import cards
 from pikvani_contract.messages import AlarmBody, CaseBody
 from pikvani_server.accounts import tokens
 from pikvani_server.admin import charts
 from pikvani_server.admin.districts import TILES, shade
 from pikvani_server.admin.tables import plain
 from pikvani_server.config import WebConfig
+from pikvani_server.enrolment import queries as enrolment
 from pikvani_server.fleet import counts
 from pikvani_server.ingest.committing import commit_group
 from pikvani_server.ingest.metrics import IngestMetrics
 from pikvani_server.ingest.reading import Arrived, read_batch
+from pikvani_server.rollout import acting as rollouts
+from pikvani_server.rollout import queries
+from pikvani_server.rollout.plan import Plan
 from pikvani_server.store import Store, open_store
 from pikvani_server.store.rows import DeviceStatus
 
@@ -34,6 +39,7 @@ PAGES = (
     *("/drift", "/drift?which=all&scope=device", "/review", "/review/disputed", "/review/results", "/fairness"),
     *("/fairness?by=language&days=30", "/proposals", "/work", "/dead-letters", "/audit", "/audit?verify=1"),
     *("/audit?before=x&actor=%00a", "/users", "/account", "/account/codes", "/fleet/village-1"),
+    *("/rollouts", "/rollouts/1?state=failed", "/devices", "/devices?state=revoked&district=x"),
 )
 
 
@@ -53,6 +59,7 @@ def fill(store: Store) -> None:
     status = {"model": EVIL, "app": EVIL, "shed_bytes": 5_000, "queue_records": 7, "lanes": "[]"}
     store.record_status([DeviceStatus("village-1", datetime.now(UTC), True, status)])
     counts.run_pass(store, datetime.now(UTC))
+    rollouts.start(store, "leaf", "1.1.0", "00", Plan(), "asha", datetime.now(UTC))
 
 
 def test_given_hostile_strings_then_they_are_shown_as_text(client: FlaskClient, sqlite_store: Store) -> None:
@@ -67,7 +74,7 @@ def test_given_hostile_strings_then_they_are_shown_as_text(client: FlaskClient, 
 
 def test_given_nothing_yet_then_the_pages_say_so(client: FlaskClient) -> None:
     for path in PAGES:
-        assert client.get(path).status_code == (404 if "village" in path else 200), path
+        assert client.get(path).status_code == (404 if "village" in path or "/1" in path else 200), path
 
 
 def test_every_page_forbids_strange_scripts_and_styles_and_is_kept_by_nobody(client: FlaskClient) -> None:
@@ -140,6 +147,43 @@ def test_every_table_of_a_page_is_there_as_csv(client: FlaskClient, sqlite_store
             assert len({len(row) for row in csv.reader(io.StringIO(answer.text))}) == 1
             seen += 1
     assert seen >= 12
+
+
+def test_given_a_roll_out_then_an_admin_stops_it_with_a_reason_and_others_cannot(sqlite_store: Store) -> None:
+    number = rollouts.start(sqlite_store, "leaf", "1.1.0", "00", Plan(), "asha", datetime.now(UTC))
+    app, path = centre.build(sqlite_store), f"/rollouts/{1}"
+    admin, viewer = (centre.client_of(app, sqlite_store, role) for role in ("admin", "viewer"))
+    assert 'value="pause"' in admin.get(path).text and 'value="pause"' not in viewer.get(path).text
+    assert centre.send(viewer, path, do="abort", why="x").status_code == 403
+    centre.send(admin, path, do="pause")
+    assert queries.one(sqlite_store, number)["state"] == "running", "an act needs a reason"
+    for act, state in (("pause", "paused"), ("resume", "running"), ("abort", "aborted"), ("resume", "aborted")):
+        centre.send(admin, path, do=act, why="rain in Latur")
+        assert queries.one(sqlite_store, number)["state"] == state
+    assert "rain in Latur" in viewer.get(path).text
+
+
+def test_given_a_batch_of_cards_then_a_technician_enters_it_and_withdraws_one(sqlite_store: Store) -> None:
+    made = cards.make_cards("b1", "latur", 2, datetime.now(UTC) + timedelta(days=9))
+    whole = cards.as_json(cards.Batch(batch="b1", claims=[cards.claim_of(card) for card in made]))
+    technician = centre.client_of(centre.build(sqlite_store), sqlite_store, "technician")
+
+    def enter(data: bytes) -> None:
+        file = (io.BytesIO(data), "batch.json")
+        centre.send(technician, "/devices/batch", batch=file)
+
+    enter(b"not a batch")
+    assert "not a batch file" in centre.said(technician)
+    enter(b"x" * 200_000)
+    enter(whole)
+    assert {row["device_id"] for row in enrolment.pending(sqlite_store, datetime.now(UTC))} == {
+        card.device for card in made
+    }
+    centre.send(technician, "/devices", do="revoke", device=made[0].device)
+    assert len(enrolment.pending(sqlite_store, datetime.now(UTC))) == 2, "an act needs a reason"
+    centre.send(technician, "/devices", do="revoke", device=made[0].device, why="lost")
+    assert [row["device_id"] for row in enrolment.pending(sqlite_store, datetime.now(UTC))] == [made[1].device]
+    assert made[1].device in technician.get("/devices").text
 
 
 @given(st.text(max_size=20))

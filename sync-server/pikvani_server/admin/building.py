@@ -19,6 +19,8 @@ from pikvani_server.admin.catalogue import LOCALES, t
 from pikvani_server.admin.centre import EXTENSION, Centre, allowed, visitor
 from pikvani_server.admin.navigation import sections
 from pikvani_server.admin.views import BLUEPRINTS
+from pikvani_server.admin.views.elsewhere import WaySession
+from pikvani_server.admin.views.enrolment import MOST_BATCH_BYTES
 from pikvani_server.config import SignInConfig, WebConfig
 from pikvani_server.errors import StoreAwayError, StoreRefusedError
 from pikvani_server.store import Store
@@ -66,6 +68,12 @@ def create_app(
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=web.trusted_proxies, x_proto=web.trusted_proxies, x_host=web.trusted_proxies
         )
+    app.session_interface = WaySession()
+    app.config.update(
+        SESSION_COOKIE_NAME="__Host-pikvani-way" if web.secure_cookies else "pikvani-way",
+        SESSION_COOKIE_SECURE=web.secure_cookies,
+        SESSION_COOKIE_SAMESITE="Lax",
+    )
     for blueprint in (*BLUEPRINTS, api):
         app.register_blueprint(blueprint)
     app.jinja_env.filters.update(words.FILTERS)
@@ -85,6 +93,8 @@ def create_app(
 
 
 def _prefer() -> None:
+    if request.endpoint == "enrolment.batch":
+        request.max_content_length = MOST_BATCH_BYTES
     g.locale, g.theme = cookies.preferences()
 
 

@@ -32,6 +32,6 @@ NAMES: dict[str, Callable[..., str]] = {
     "condition_name": words.condition,
     **{
         f"{kind}_name": partial(words.label, kind)
-        for kind in ("state", "trouble", "sort", "decision", "scope", "group")
+        for kind in ("state", "trouble", "sort", "decision", "scope", "group", "rollout_device", "identity")
     },
 }

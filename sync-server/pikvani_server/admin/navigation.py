@@ -33,11 +33,13 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("review.results", N_("Accuracy")),
             ("fairness.page", N_("Fairness")),
             ("proposals.page", N_("Proposals")),
+            ("rollouts.page", N_("Roll-outs")),
         ),
     ),
     (
         N_("Centre"),
         (
+            ("enrolment.page", N_("Identities")),
             ("work.page", N_("Standing work")),
             ("dead_letters.page", N_("Dead letters")),
             ("people.page", N_("Users")),

@@ -161,6 +161,9 @@ def _view(name: str) -> Callable[..., ResponseReturnValue]:
 
     def answer(**path: str) -> ResponseReturnValue:
         values: dict[str, Any] = {}
+        known = [parameter.name for parameter in operation.parameters if parameter.within == "query"]
+        if unknown := set(request.args) - set(known):
+            abort(400, f"{sorted(unknown)[0][:60]!r} is no parameter here; known: {', '.join(known) or 'none'}")
         for parameter in operation.parameters:
             sent = [path[parameter.name]] if parameter.within == "path" else request.args.getlist(parameter.name)
             if len(sent) > 1:

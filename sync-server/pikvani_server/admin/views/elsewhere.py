@@ -9,8 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.flask_client import OAuth
-from flask import Blueprint, abort, current_app, redirect, url_for
+from flask import Blueprint, Flask, Request, abort, current_app, redirect, url_for
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
+from itsdangerous import URLSafeTimedSerializer
 from joserfc.errors import JoseError
 from requests import RequestException
 
@@ -21,9 +23,9 @@ from pikvani_server.accounts.roles import ROLES
 from pikvani_server.accounts.secret import shared
 from pikvani_server.admin import cookies
 from pikvani_server.admin.catalogue import t
-from pikvani_server.admin.centre import centre, now, store
+from pikvani_server.admin.centre import EXTENSION, Centre, centre, now, store
 from pikvani_server.admin.views.signing import address, agent
-from pikvani_server.errors import ConfigError
+from pikvani_server.errors import ConfigError, StoreAwayError
 from pikvani_server.store import audit
 from pikvani_server.store.port import Found
 from pikvani_server.store.schema_accounts import users
@@ -33,6 +35,27 @@ log = logging.getLogger(__name__)
 blueprint = Blueprint("elsewhere", __name__, url_prefix="/sign-in/elsewhere")
 _CLIENT = "pikvani-elsewhere"
 _TIMEOUT_S = 10
+
+
+class WaySession(SecureCookieSessionInterface):
+    """Flask's session for these routes alone: the state of a sign-in on its way, signed alike by every worker."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """None anywhere else, and while the database is away."""
+        if not request.path.startswith("/sign-in/elsewhere"):
+            return None
+        try:
+            return super().open_session(app, request)
+        except StoreAwayError:
+            return None
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer:
+        """With the secret of the store."""
+        here: Centre = app.extensions[EXTENSION]
+        options = {"key_derivation": self.key_derivation, "digest_method": self.digest_method}
+        return URLSafeTimedSerializer(
+            shared(here.store), salt="pikvani.way", serializer=self.serializer, signer_kwargs=options
+        )
 
 
 @blueprint.get("")
@@ -109,13 +132,9 @@ def _client() -> Any:
     config = centre().sign_in
     if not config.issuer:
         abort(404)
+    shared(store())  # a database that is away is told here, not by a session that is missing
     known = current_app.extensions.get(_CLIENT)
     if known is None:
-        secure = centre().web.secure_cookies
-        # Only the state of a sign-in on its way is kept here, signed alike by every worker.
-        current_app.secret_key = shared(store())
-        current_app.config.update(SESSION_COOKIE_NAME="__Host-pikvani-way" if secure else "pikvani-way")
-        current_app.config.update(SESSION_COOKIE_SECURE=secure, SESSION_COOKIE_SAMESITE="Lax")
         known = OAuth(current_app).register(
             "elsewhere",
             client_id=config.client_id,
