@@ -18,20 +18,17 @@ from typing import TYPE_CHECKING, Any
 import cv2
 
 from pikvani_contract.health import Health
-from pikvani_contract.messages import Lane, LaneDepth
 from pikvani_contract.model.manifest import Package
-from pikvani_device import __version__
 from pikvani_device.app.building import build_camera, build_runtime, load_model
 from pikvani_device.app.degraded import keeping, must_be_mounted, photographing, thinking
 from pikvani_device.app.drift import case_traits, say_days
-from pikvani_device.app.identity import read_file, read_identity
 from pikvani_device.app.turns import Turns
 from pikvani_device.config import Config
 from pikvani_device.diagnosis.case_record import case_body
 from pikvani_device.diagnosis.photo import Photo, encode_for_keeping, photo_of_frame
 from pikvani_device.diagnosis.pipeline import Pipeline
 from pikvani_device.diagnosis.result import Diagnosis
-from pikvani_device.errors import DeviceError, RuntimeAdapterError, StoreError
+from pikvani_device.errors import RuntimeAdapterError, StoreError
 from pikvani_device.ports import Camera
 
 if TYPE_CHECKING:
@@ -90,6 +87,11 @@ class Device:
         from pikvani_device.update.slots import Slots
 
         return Slots(self.update_dir / "slots")
+
+    @property
+    def switched_at_ns(self) -> int:
+        """Changes when an update, of this process or another, lets another model answer; 0 before the first."""
+        return self._slots.switched_at_ns
 
     def updates(self, source: Path | None = None) -> Engine:
         """The updates of this device, from a folder if one is given; see `update.engine`."""
@@ -299,22 +301,9 @@ class Device:
         Raises:
             DeviceError: the model cannot be opened. Without the store `lanes` is None, and `without` says why.
         """
-        manifest = self.package.manifest
-        lanes: list[dict[str, Any]] | None = None
-        latest: list[StoredCase] = []
-        with keeping(self.health):
-            lanes = [_lane(depth) for depth in self.store.depths()]
-            latest = self.latest_cases(1)
-        return {
-            "device": self.config.device.id,
-            "app": __version__,
-            "model": f"{manifest.name}@{manifest.version}",
-            "runtime": self.config.runtime.adapter,
-            "crops": list(manifest.crops),
-            "lanes": lanes,
-            "last_case_at_ms": latest[0].wall_ms if latest else None,
-            "without": self.health.missing(),
-        }
+        from pikvani_device.app.status import status_of
+
+        return status_of(self)
 
     @cached_property
     def enrolment(self) -> EnrolmentRoom:
@@ -346,16 +335,9 @@ class Device:
         Raises:
             DeviceError: no centre keys are configured, or the stick cannot be read or written.
         """
-        from pikvani_contract.centre_keys import read_public
-        from pikvani_device.sync.sneakernet import export, take_receipts
+        from pikvani_device.app.stick import export
 
-        sync, device_id = self.config.sync, self.config.device.id
-        if not sync.centre_keys:
-            raise DeviceError("no centre to seal to: set sync.centre_keys to the file the centre gave out")
-        keys = read_public(read_file(sync.centre_keys))
-        identity = read_identity(read_file(sync.tls_cert), read_file(sync.tls_key)) if sync.tls_cert else None
-        released = take_receipts(self.store, device_id, keys, folder)
-        return released, export(self.store, self.clock, device_id, keys, identity, folder).records
+        return export(self, folder)
 
     def rescue(self) -> Rescued:
         """Replace a damaged case store by what can be read of it.
@@ -416,8 +398,3 @@ class Device:
                 f"{folder}: the photograph cannot be kept ({error.strerror}); free some space on the disk"
             ) from None
         return name
-
-
-def _lane(depth: LaneDepth) -> dict[str, Any]:
-    named = {"lane": Lane(depth.lane).name.lower()}
-    return named | {f: getattr(depth, f) for f in ("records", "bytes", "shed_records", "shed_bytes")}

@@ -57,6 +57,23 @@ class Linked(Publisher):
                 self.relay.stop()
 
 
+class Answering:
+    """Which model answers on this device, also when another part of it has switched since."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._switched_ns = -1
+        self._model = ""
+
+    def model(self) -> str:
+        """`name@version`; verified anew only after a switch."""
+        switched_ns = self._device.switched_at_ns
+        if switched_ns != self._switched_ns:
+            manifest = (self._device.updates().active() if switched_ns else self._device.birth_package).manifest
+            self._model, self._switched_ns = f"{manifest.name}@{manifest.version}", switched_ns
+        return self._model
+
+
 def build_publisher(device: Device, beat: Callable[[], None]) -> Linked:
     """A publisher to the configured broker; `run` starts it.
 
@@ -77,9 +94,10 @@ def build_publisher(device: Device, beat: Callable[[], None]) -> Linked:
         max_outbox_bytes=device.config.store.max_mb * 1_000_000,
     )
 
+    answering = Answering(device)
+
     def running() -> Running:
-        manifest = device.package.manifest
-        return Running(__version__, f"{manifest.name}@{manifest.version}", device.config.runtime.adapter)
+        return Running(__version__, answering.model(), device.config.runtime.adapter)
 
     store = device.store
     fetcher = MqttFetcher(broker, device_id, lambda size: publisher.allows_update(size), lambda: publisher.busy)

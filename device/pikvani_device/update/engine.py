@@ -100,6 +100,9 @@ class Engine:
         order = self._around.order() if self._rules.by_order else None
         if order is None or order.action != "take":
             return False
+        done = (Phase.WATCHING, Phase.COMMITTED, Phase.ROLLED_BACK)
+        if self._is_about(self.state.name, self.state.version) and self.state.phase in done:
+            return False  # without looking through the slot's files each minute
         tries = self.state.attempts.get(order.sha256.hex(), 0) if order.number <= self.state.order else 0
         return self.active().manifest.version != order.version and tries < self._rules.max_attempts
 

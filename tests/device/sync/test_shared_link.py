@@ -8,16 +8,22 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.device.conftest import write_sample_package
 
 from pikvani_contract import topics
 from pikvani_contract.clock import ClockTrust, ManualClock
 from pikvani_contract.messages import SCHEMA, UpdateOrder, UpdateReport
+from pikvani_contract.model.manifest import load_package
+from pikvani_contract.model.packing import packed_bytes
 from pikvani_contract.wire import pack, unpack
 from pikvani_device.adapters.broker_memory import MemoryBroker, MemoryHub
+from pikvani_device.app import Device
 from pikvani_device.app.link import keep_order
 from pikvani_device.app.update import ORDER_FACT
+from pikvani_device.config import parse_config
 from pikvani_device.store import Store, open_store
 from pikvani_device.sync.publisher import Publisher, PublisherSettings, Running
+from pikvani_device.update.slots import Slots
 
 ID = "village-7"
 BLOCK = topics.device(ID, topics.DOWN_BLOCK)
@@ -100,3 +106,17 @@ def test_a_proof_waits_in_the_outbox_like_a_case(store: Store) -> None:
         publisher._clock.advance(1_000)  # type: ignore[attr-defined]
         publisher.step()
     assert sent and publisher.busy
+
+
+def test_the_status_names_the_model_that_answers_though_another_part_switched_it(tmp_path: Path) -> None:
+    packages = {v: write_sample_package(tmp_path / v, version=v) for v in ("1.0.0", "1.1.0")}
+    config = f'[device]\ndata_dir = "{tmp_path / "device"}"\n[model]\ndir = "{packages["1.0.0"]}"\n'
+    device = Device(parse_config(f'{config}[runtime]\nadapter = "fake"\n'.encode(), "test"))
+    publisher = device.build_publisher()
+    assert publisher._running().model == "sample@1.0.0"
+    (tmp_path / "new.tar").write_bytes(packed_bytes(load_package(packages["1.1.0"])))
+    slots = Slots(device.update_dir / "slots")
+    slots.install(tmp_path / "new.tar")
+    slots.activate()
+    assert publisher._running().model == "sample@1.1.0"
+    device.close()
