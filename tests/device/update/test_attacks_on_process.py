@@ -127,9 +127,13 @@ class Victim:
             self.server.server_close()
 
 
-@pytest.fixture(params=["directory", "http"])
+BOTH = pytest.mark.parametrize("source", ["directory", "http"], indirect=True)
+"""Where it matters how the bytes came; a signature is judged alike wherever it came from."""
+
+
+@pytest.fixture
 def source(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+    return str(getattr(request, "param", "directory"))
 
 
 @pytest.fixture
@@ -149,6 +153,7 @@ def refused(victim: Victim, words: str) -> None:
     assert after - before <= {victim.folder / "device.toml"}
 
 
+@BOTH
 def test_unsigned(victim: Victim) -> None:
     victim.release("9.9.9", victim.package("9.9.9"), publish=False)
     victim.repository.publish("targets", signers=[])
@@ -183,6 +188,7 @@ def test_rolled_back(victim: Victim) -> None:
     refused(victim, "not to be trusted")
 
 
+@BOTH
 def test_frozen(tmp_path: Path, source: str) -> None:
     victim = Victim(tmp_path, source, made=NOW - timedelta(days=60))
     try:
@@ -198,6 +204,7 @@ def test_mixed_and_matched(victim: Victim) -> None:
     refused(victim, "not to be trusted")
 
 
+@BOTH
 def test_endless_data(victim: Victim, source: str) -> None:
     stamp = victim.repository.folder / "metadata" / "timestamp.json"
     if source == "http":
@@ -210,6 +217,7 @@ def test_endless_data(victim: Victim, source: str) -> None:
     assert held < 1_000_000
 
 
+@BOTH
 def test_tampered_block(victim: Victim) -> None:
     data = bytearray(victim.package("1.1.0"))
     honest = bytes(data)
@@ -219,6 +227,7 @@ def test_tampered_block(victim: Victim) -> None:
     assert not list((victim.folder / "device" / "update" / "files").glob("*.tar"))
 
 
+@BOTH
 def test_tampered_delta(victim: Victim) -> None:
     data = victim.package("1.1.0")
     victim.release("1.1.0", data, served=data[:-1] + b"!", publish=False)
@@ -282,6 +291,7 @@ def test_a_package_that_lies_about_its_manifest(victim: Victim, lie: Callable[[V
     refused(victim, "refused")
 
 
+@BOTH
 def test_the_same_device_takes_an_honest_update(victim: Victim) -> None:
     victim.release("1.1.0", victim.package("1.1.0"))
     code, state, stderr = victim.check()
