@@ -59,6 +59,8 @@ def robots(browser: Browser, name: str, runs: int, seed: int) -> dict[str, Any]:
                 if not done:
                     failed.append(robot.seen[-6:])
                 context.close()
+                if (number + 1) % 20 == 0:
+                    print(f"{name}: {found} of {number + 1}", file=sys.stderr, flush=True)
         finally:
             stage.close()
     return {"runs": runs, "found": found, "share": found / runs, "acts": statistics.median(acts), "failed": failed[:5]}
