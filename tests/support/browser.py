@@ -76,11 +76,13 @@ def served(app: Any, threads: int = 4) -> Iterator[str]:
             knock.connect_ex(("127.0.0.1", port))
 
 
-def violations(page: Any, leave_out: Sequence[str] = ()) -> list[str]:
-    """What axe-core finds on a page, a line an element; `leave_out` names rules."""
+def violations(page: Any, leave_out: Sequence[str] = (), only: Sequence[str] = ()) -> list[str]:
+    """What axe-core finds on a page, a line an element; `leave_out` and `only` name rules."""
     from axe_playwright_python.sync_playwright import Axe
 
     options: dict[str, Any] = {"resultTypes": ["violations"], "rules": {name: {"enabled": False} for name in leave_out}}
+    if only:
+        options["runOnly"] = {"type": "rule", "values": list(only)}
     found = Axe().run(page, options=options).response["violations"]
     return [
         f"{rule['id']} ({rule['impact']}): {node['target']} {node['html'][:160]} {node.get('failureSummary', '')[:300]}"

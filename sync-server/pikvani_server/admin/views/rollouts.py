@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from flask import Blueprint, abort, redirect, request, url_for
@@ -163,6 +164,12 @@ def _devices_table(rows: list[Found]) -> Table:
     )
 
 
+def _told(row: Found) -> str:
+    """Of an entry's detail what a person reads; the plan stands above."""
+    detail = json.loads(row["detail"])
+    return words.compact({name: value for name, value in detail.items() if name not in ("plan", "sha256")})
+
+
 def _acts_table(rows: list[Found]) -> Table:
     return Table(
         "acts",
@@ -171,7 +178,7 @@ def _acts_table(rows: list[Found]) -> Table:
             Column("at", t("When"), lambda r: r["at"], lambda r: words.moment(r["at"])),
             Column("actor", t("Who"), lambda r: r["actor"], heads=True),
             Column("action", t("Did"), lambda r: r["action"]),
-            Column("detail", t("Detail"), lambda r: r["detail"]),
+            Column("detail", t("Detail"), lambda r: r["detail"], _told),
         ],
         rows,
         t("Nothing."),
