@@ -48,9 +48,8 @@ class Browser:
 
     def post(self, path: str, files: list[tuple[str, str, bytes]] = (), **fields: str) -> bytes:  # type: ignore[assignment]
         mark = uuid.uuid4().hex
-        parts = [
-            f'--{mark}\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n'.encode() for k, v in fields.items()
-        ]
+        form = 'Content-Disposition: form-data; name="{}"'
+        parts = [f"--{mark}\r\n{form.format(k)}\r\n\r\n{v}\r\n".encode() for k, v in fields.items()]
         for field, name, data in files:
             head = f'--{mark}\r\n{form.format(field)}; filename="{name}"\r\n\r\n'
             parts.append(head.encode() + data + b"\r\n")
