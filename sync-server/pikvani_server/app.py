@@ -20,7 +20,6 @@ from flask import Flask
 from prometheus_client import CollectorRegistry, start_http_server
 from waitress.server import create_server
 
-from pikvani_contract.centre_keys import generate, read_secrets
 from pikvani_contract.health import Health
 from pikvani_contract.service import Service
 from pikvani_server.admin import create_app
@@ -32,7 +31,6 @@ from pikvani_server.enrolment.listener import IdentityListener
 from pikvani_server.errors import BrokerError, ServerError, StoreAwayError
 from pikvani_server.fleet.collector import FleetCollector
 from pikvani_server.fleet.listener import StatusListener
-from pikvani_server.ingest.bundles import Authority, import_bundles
 from pikvani_server.ingest.metrics import IngestMetrics
 from pikvani_server.ingest.worker import IngestSettings, IngestWorker
 from pikvani_server.link import BrokerAddress
@@ -374,59 +372,3 @@ def _keep_house(store: Store, config: Config) -> None:
     else:
         if pruned:
             log.info("%d old dead letters were deleted", pruned)
-
-
-def import_stick(
-    config: Config, folder: Path, keys: Path, ca: Path | None, crl: Path | None, say: Callable[[str], None]
-) -> bool:
-    """Take in the bundles on a USB stick and leave receipts on it.
-
-    Args:
-        config: names the database.
-        folder: the stick.
-        keys: the centre's secret keys for sticks.
-        ca: PEM of the authorities that sign devices; None takes unsigned bundles too.
-        crl: PEM of their revocation lists.
-        say: told what became of every file.
-
-    Returns:
-        Whether every bundle was taken.
-    """
-    secrets = read_secrets(_bytes(keys))
-    authority = Authority.read(_bytes(ca), _bytes(crl) if crl else None) if ca else None
-    store = migrated_store(config, threading.Event())
-    try:
-        done = import_bundles(store, folder, secrets, authority)
-    finally:
-        store.close()
-    for name, reason in done.refused.items():
-        say(f"{name}: refused: {reason}")
-    say(f"{done.records} records committed, {done.duplicates} were here already, {len(done.receipts)} receipts written")
-    return not done.refused
-
-
-def make_stick_keys(out: Path) -> tuple[Path, Path]:
-    """Make the centre's keys for USB sticks: `centre-secret.pem`, readable by its owner alone, and `centre-public.pem`.
-
-    Raises:
-        ServerError: they are there already, or cannot be written.
-    """
-    secret, public = out / "centre-secret.pem", out / "centre-public.pem"
-    secrets = generate()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.pem())
-        public.write_bytes(secrets.public.pem())
-    except OSError as error:
-        raise ServerError(
-            f"keys cannot be written to {out}: {error.strerror}; existing keys are never replaced"
-        ) from None
-    return secret, public
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ServerError(f"{path} cannot be read: {error.strerror}") from None

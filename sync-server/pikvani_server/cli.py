@@ -9,7 +9,7 @@ from typing import Any
 import click
 import msgspec
 
-from pikvani_server import app
+from pikvani_server import app, sticks
 from pikvani_server.account_commands import tokens_group, users_group
 from pikvani_server.audit_commands import audit_commands
 from pikvani_server.broker.mosquitto_config import MosquittoSettings, write_mosquitto_config
@@ -160,7 +160,7 @@ def broker_config(out: Path, **settings: Any) -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory to write into.")
 def stick_keys(out: Path) -> None:
     """Make the centre's keys for USB sticks; devices get the public file."""
-    for path in app.make_stick_keys(out):
+    for path in sticks.make_stick_keys(out):
         _say(str(path))
 
 
@@ -186,7 +186,7 @@ def import_command(
     """Take in the bundles on a USB stick and leave receipts on it; any order, any number of times."""
     if bool(ca) == allow_unsigned:
         raise click.UsageError("give either --ca, so that signatures are checked, or --allow-unsigned")
-    if not app.import_stick(_configured(config_path, db, None, data_dir), folder, keys, ca, crl, _say):
+    if not sticks.import_stick(_configured(config_path, db, None, data_dir), folder, keys, ca, crl, _say):
         raise SystemExit(1)
 
 
