@@ -36,6 +36,8 @@ STICK_FOLDER = "pikvani-enrol"
 _TURN_S = 2.0
 _STICK_S = 5.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 15.0, 3_600.0
+_LINK_HAS_S = 6 * 3_600.0
+"""So long a renewal is left to the link alone; then the centre is asked by HTTPS too."""
 _MAX_FILE_BYTES = 64 * 1024
 
 
@@ -78,6 +80,8 @@ class EnrolmentRoom:
         self._asked_s: float | None = None
         self._wait_s = _FIRST_WAIT_S
         self._looked_s = 0.0
+        self._waiting: Request | None = None
+        self._waiting_s = 0.0
 
     def status(self) -> dict[str, Any]:
         """How it stands, as JSON can carry it: `state` is `enrolled`, `waiting` or `refused`."""
@@ -108,6 +112,15 @@ class EnrolmentRoom:
             raise DeviceError(str(error)) from None
         with self._lock:
             return self._take(answer)
+
+    def renew_now(self) -> None:
+        """Ask for the next certificate before it is time; the link carries it.
+
+        Raises:
+            DeviceError: there is none to renew, or the disk is full.
+        """
+        with self._lock:
+            self.identity.renew_now()
 
     def write_request(self, folder: Path) -> Path:
         """Put the request that waits into a folder.
@@ -189,7 +202,10 @@ class EnrolmentRoom:
         certificate = self.identity.certificate()
         moment = self._device.clock.now()
         if certificate is not None and as_utc(moment.wall_ms) < certificate.not_valid_after_utc:
-            return False  # the link carries renewals while the old certificate opens it
+            if self._waiting != request:
+                self._waiting, self._waiting_s = request, time.monotonic()
+            if time.monotonic() - self._waiting_s < _LINK_HAS_S:
+                return False  # the link carries renewals while the old certificate opens it
         if self._asked_s is None:
             return True
         if time.monotonic() - self._asked_s < self._wait_s:

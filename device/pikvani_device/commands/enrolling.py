@@ -76,6 +76,18 @@ def answer(config_path: Path | None, source: Path) -> None:
 
 
 @enrol.command()
+@click.pass_obj
+def renew(config_path: Path | None) -> None:
+    """Ask for the next certificate now, and with it for a new key; the link carries it."""
+    device = open_device(load_config(config_path))
+    try:
+        device.enrolment.renew_now()
+    finally:
+        device.close()
+    say("asked; `enrol status` says when it is here")
+
+
+@enrol.command()
 @click.option("--seconds", type=click.IntRange(1, 600), default=60, show_default=True, help="Look so long.")
 @click.pass_obj
 def scan(config_path: Path | None, seconds: int) -> None:

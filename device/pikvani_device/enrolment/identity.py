@@ -119,6 +119,18 @@ class Identity:
             return None
         return self._ask_anew(certificate)
 
+    def renew_now(self) -> Request:
+        """Ask for the next certificate before it is time.
+
+        Raises:
+            DeviceError: there is none to renew, or the disk is full.
+        """
+        certificate = self.certificate()
+        if certificate is None:
+            raise DeviceError("there is no certificate to renew yet; `enrol status` says how it stands")
+        waiting = self.request()
+        return waiting if waiting is not None else self._ask_anew(certificate)
+
     @staticmethod
     def due(certificate: x509.Certificate, now: datetime) -> bool:
         """Whether it is time to ask for the next certificate."""

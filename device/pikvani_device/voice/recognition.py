@@ -72,8 +72,12 @@ class PhraseList:
         return Understood("accept" if accepted else "reject", phrase.text, confidence, slots)
 
 
+SAID_TOGETHER = ("crop", "part", "symptom", "colour", "since", "spread", "severity", "stage", "season", FILLER)
+"""Slots whose words stand in sentences. The others (yes, back, five ...) are said alone."""
+
+
 class Sentence:
-    """Words of ours among anything: 'crop's part has colour symptom since N days', in any order.
+    """Words of ours among anything: 'crop's part has colour symptom since N days', in any order; or one phrase alone.
 
     Args:
         phrases: the vocabulary.
@@ -81,15 +85,16 @@ class Sentence:
     """
 
     def __init__(self, phrases: Sequence[Phrase], rejection: Rejection) -> None:
-        self._phrases = phrases
+        self._alone = PhraseList([phrase for phrase in phrases if phrase.slot != FILLER], rejection)
+        self._phrases = [phrase for phrase in phrases if phrase.slot in SAID_TOGETHER]
         self._rejection = rejection
-        self._owner = [k for k, phrase in enumerate(phrases) for _ in phrase.ways]
-        self._ways = Ways([way for phrase in phrases for way in phrase.ways])
-        self._small = np.array([phrases[k].slot == FILLER for k in self._owner])
+        self._owner = [k for k, phrase in enumerate(self._phrases) for _ in phrase.ways]
+        self._ways = Ways([way for phrase in self._phrases for way in phrase.ways])
 
     def understand(self, log_probs: LogProbs) -> Understood:
-        """Words that are likely enough, as slots."""
-        found = loop(log_probs, self._ways, WORD_ENTRY, GARBAGE)
+        """Words that are likely enough, as slots, the surest of each slot."""
+        alone = self._alone.understand(log_probs)
+        found = loop(log_probs, self._ways, WORD_ENTRY, GARBAGE) if self._ways.ways else []
         needed = self._rejection.accept * WORD_SLACK
         # Small words ("on", "is", "my") carry nothing: neither heard nor missed.
         said = [h for h in found if h.way < 0 or self._phrase(h).slot != FILLER]
@@ -101,25 +106,24 @@ class Sentence:
         share = covered / spoken if spoken else 0.0
         confidence = share * float(np.mean([c for _, c in kept])) if kept else 0.0
         accepted = bool(kept) and share >= SENTENCE_ACCEPT
-        text = " ".join(self._phrase(h).text for h, _ in kept) or self._likeliest(log_probs)
-        return Understood("accept" if accepted else "reject", text, confidence, self._slots(kept) if accepted else {})
+        # One phrase alone explains the whole clip; a sentence has to do better.
+        if not accepted or (len(kept) < 2 and alone.confidence >= confidence):
+            if alone.decision == "accept" or not kept:
+                return alone
+            if not accepted:
+                return Understood("reject", alone.phrase, min(confidence, alone.confidence))
+        text = " ".join(self._phrase(h).text for h, _ in kept)
+        return Understood("accept", text, confidence, self._slots(kept))
 
     def _phrase(self, heard: Heard) -> Phrase:
         return self._phrases[self._owner[heard.way]]
 
-    def _likeliest(self, log_probs: LogProbs) -> str:
-        scores = forward(log_probs, self._ways)
-        scores[self._small] = -np.inf
-        return self._phrases[self._owner[int(scores.argmax())]].text
-
     def _slots(self, kept: Sequence[tuple[Heard, float]]) -> dict[str, str]:
-        slots: dict[str, list[str]] = {}
-        for heard, _ in kept:
+        slots: dict[str, str] = {}
+        for heard, _ in sorted(kept, key=lambda one: -one[1]):
             phrase = self._phrase(heard)
-            values = slots.setdefault(phrase.slot, [])
-            if phrase.value not in values:
-                values.append(phrase.value)
-        return {slot: ",".join(values) for slot, values in slots.items()}
+            slots.setdefault(phrase.slot, phrase.value)
+        return slots
 
 
 OTHERS_ACCEPT = 0.6

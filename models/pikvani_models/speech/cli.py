@@ -116,15 +116,18 @@ def evaluate(folder: Path, words: Path, lang: Language, folder_of_package: Path,
 @click.option("--count", type=int, default=100, show_default=True)
 @click.option("--ratio-db", type=float, default=10.0, show_default=True, help="Speech over noise.")
 @click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--voice", type=click.Choice(["kokoro", "festival"]), default="kokoro", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
-def say_sentences(vocabulary: Path, lang: Language, count: int, ratio_db: float, seed: int, out: Path) -> None:
+def say_sentences(
+    vocabulary: Path, lang: Language, count: int, ratio_db: float, seed: int, voice: str, out: Path
+) -> None:
     """Closed sentences by voices no training clip was made with, in noise, for measuring slots."""
     import numpy as np
 
     from pikvani_models.speech.sentences import closed_sentences, say_closed
 
     made = closed_sentences(vocabulary, lang, count, np.random.default_rng(seed))
-    say_closed(made, lang, ratio_db, out, seed)
+    say_closed(made, lang, ratio_db, out, seed, voice)
     click.echo(f"{out}: {count} sentences")
 
 

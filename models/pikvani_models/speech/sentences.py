@@ -19,7 +19,7 @@ from pikvani_contract.speech.features import SAMPLE_RATE_HZ
 from pikvani_contract.speech.phones import Language
 from pikvani_models.speech.hardship import noise
 from pikvani_models.speech.ipa import ipa_of, with_marathi_ts
-from pikvani_models.speech.voices import HELD_OUT_STYLES, Kokoro
+from pikvani_models.speech.voices import HELD_OUT_STYLES, Kokoro, festival
 
 _TEMPLATES: dict[Language, tuple[tuple[str, ...], ...]] = {
     "hi": (
@@ -69,7 +69,9 @@ def closed_sentences(vocabulary: Path, language: Language, count: int, rng: np.r
     return made
 
 
-def say_closed(sentences: Iterable[Closed], language: Language, ratio_db: float, out: Path, seed: int) -> None:
+def say_closed(
+    sentences: Iterable[Closed], language: Language, ratio_db: float, out: Path, seed: int, voice: str = "kokoro"
+) -> None:
     """Write `NNN.wav` in noise, and `expected.json` with what each says.
 
     Args:
@@ -78,16 +80,23 @@ def say_closed(sentences: Iterable[Closed], language: Language, ratio_db: float,
         ratio_db: speech over noise.
         out: folder, made when missing.
         seed: of voices and noise.
+        voice: `kokoro` for the styles kept from training, `festival` for a voice of training: to tune on, not to
+            report.
     """
-    rng, kokoro = np.random.default_rng(seed), Kokoro(threads=1)
+    rng, kokoro = np.random.default_rng(seed), Kokoro(threads=1) if voice == "kokoro" else None
     chosen = list(sentences)
+    if kokoro is None:
+        said = festival([one.text for one in chosen], language, 1.1)
     sounds = ipa_of([one.text for one in chosen], language)
     out.mkdir(parents=True, exist_ok=True)
     expected: dict[str, object] = {}
     for k, (one, ipa) in enumerate(zip(chosen, sounds, strict=True)):
-        share = float(rng.random())
-        style = {HELD_OUT_STYLES[0]: share, HELD_OUT_STYLES[1]: 1 - share}
-        spoken = kokoro.say(with_marathi_ts(ipa) if language == "mr" else ipa, style, float(rng.uniform(0.8, 1.15)))
+        if kokoro is None:
+            spoken = said[k]
+        else:
+            share, speed = float(rng.random()), float(rng.uniform(0.8, 1.15))
+            style = {HELD_OUT_STYLES[0]: share, HELD_OUT_STYLES[1]: 1 - share}
+            spoken = kokoro.say(with_marathi_ts(ipa) if language == "mr" else ipa, style, speed)
         name = f"{k:03d}.wav"
         soundfile.write(out / name, _in_noise(spoken, ratio_db, rng), SAMPLE_RATE_HZ, subtype="PCM_16")
         expected[name] = {"text": one.text, "slots": one.slots}

@@ -50,7 +50,7 @@ def services(around: Around) -> Finding:
         if ran.code == 127:
             return Finding("services", "absent", "services_unknown")
         states[unit] = ran.out.strip() or "unknown"
-    here = {unit: state for unit, state in states.items() if not _masked(around, unit)}
+    here = {unit: state for unit, state in states.items() if not _not_here(around, unit)}
     down = [unit for unit, state in here.items() if state not in ("active", "activating")]
     if down:
         return Finding("services", "bad", "services_down", {"units": ", ".join(down)})
@@ -100,9 +100,10 @@ def broker(around: Around) -> Finding:
         return Finding("centre", "warn", "centre_away", values | {"why": error.strerror or str(error)})
 
 
-def _masked(around: Around, unit: str) -> bool:
-    state = around.run(["systemctl", "is-enabled", unit]).out.strip()
-    return state in ("masked", "not-found", "")
+def _not_here(around: Around, unit: str) -> bool:
+    """Whether systemd passes the unit over because what it needs is not on this machine, such as a compositor."""
+    told = around.run(["systemctl", "show", "--property=ConditionResult,ActiveState", unit]).out
+    return "ConditionResult=no" in told and "ActiveState=inactive" in told
 
 
 def _json(text: str) -> dict[str, Any]:

@@ -50,7 +50,12 @@ def locale_name() -> str:
 
 def locale() -> Locale:
     """For numbers and dates: as in India."""
-    return Locale(locale_name(), "IN")
+    return _locale(locale_name())
+
+
+@cache
+def _locale(name: str) -> Locale:
+    return Locale(name, "IN")
 
 
 @cache

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_decimal, format_percent
 from markupsafe import Markup
 
-from pikvani_server.admin.catalogue import N_, locale, t
+from pikvani_server.admin.catalogue import N_, locale, locale_name, t
 from pikvani_server.admin.centre import now
 from pikvani_server.fleet.counts import INDIA
 
@@ -173,7 +174,12 @@ def place(name: str) -> str:
 
 def number(value: float | int | None) -> str:
     """With India's separators."""
-    return DASH if value is None else format_decimal(value, locale=locale())
+    return DASH if value is None else _decimal(value, locale_name())
+
+
+@lru_cache(4_096)
+def _decimal(value: float | int, _language: str) -> str:
+    return format_decimal(value, locale=locale())
 
 
 def percent(share: float | None, digits: int = 0) -> str:

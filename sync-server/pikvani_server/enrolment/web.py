@@ -84,6 +84,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
             "limit_request_line": 1_024,
             "limit_request_fields": 40,
             "accesslog": None,
+            "control_socket_disable": True,
         }
         if cert_file:
             self._options |= {"certfile": cert_file, "keyfile": key_file}

@@ -5,6 +5,7 @@ Everything is added up by the database; nothing reads all devices into memory.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
@@ -60,11 +61,25 @@ def by_district(store: Store, now: datetime) -> list[Found]:
     return [_whole(row) for row in found]
 
 
-def versions(store: Store, column: Literal["app", "model"]) -> list[Found]:
-    """How many devices run which, the most first."""
-    table = devices.c[column]
-    query = sa.select(table.label("version"), sa.func.count().label("devices")).group_by(table)
-    return store.read("counting versions", query.order_by(sa.func.count().desc(), table))
+def added_up(rows: list[Found]) -> Found:
+    """What `summary` would say, out of the rows of `by_district`: one look at the devices serves both."""
+    names = ("devices", "online", "offline", *TROUBLES, "waiting_records", "shed_records")
+    return {name: sum(row[name] for row in rows) for name in names}
+
+
+def versions(store: Store) -> dict[str, list[Found]]:
+    """How many devices run which `app` and which `model`, the most first."""
+    columns = (devices.c.app, devices.c.model)
+    query = sa.select(*columns, sa.func.count().label("devices")).group_by(*columns)
+    found = store.read("counting versions", query)
+    told: dict[str, list[Found]] = {}
+    for name in ("app", "model"):
+        sums: Counter[str] = Counter()
+        for row in found:
+            sums[row[name]] += row["devices"]
+        ordered = sorted(sums.items(), key=lambda item: (-item[1], item[0]))
+        told[name] = [{"version": version, "devices": count} for version, count in ordered]
+    return told
 
 
 def page(

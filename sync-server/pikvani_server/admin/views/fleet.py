@@ -55,11 +55,11 @@ def page() -> ResponseReturnValue:
     sort, number, metric = asked.choice("sort", SORTS), asked.page_number(), asked.choice("map", MAPS)
     limit = asked.rows("devices")
     rows, total = queries.page(store(), wanted, now(), sort, limit, (number - 1) * limit)  # type: ignore[arg-type]
-    districts = queries.by_district(store(), now())
+    districts, versions = queries.by_district(store(), now()), queries.versions(store())
     return shown(
         "fleet.html",
         [device_table(rows)],
-        summary=queries.summary(store(), now()),
+        summary=queries.added_up(districts),
         tiles=tiles(districts, {}, metric),
         metric=metric,
         maps=MAPS,
@@ -69,8 +69,8 @@ def page() -> ResponseReturnValue:
         states=_STATES,
         troubles=TROUBLES,
         districts=[row["district"] for row in districts],
-        apps=queries.versions(store(), "app"),
-        models=queries.versions(store(), "model"),
+        apps=versions["app"],
+        models=versions["model"],
         total=total,
         number=number,
         pages=max(1, -(-total // limit)),

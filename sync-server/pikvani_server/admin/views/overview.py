@@ -38,7 +38,7 @@ def page() -> ResponseReturnValue:
     return shown(
         "overview.html",
         [case_table("latest", t("Latest cases"), case_queries.latest(store(), _LATEST), live=True)],
-        fleet=queries.summary(store(), now()),
+        fleet=queries.added_up(districts),
         week=int(sum(week)),
         answered=answered / sum(week) if sum(week) else None,
         spark=charts.spark([sum((s.values[i] or 0) for s in series) for i in range(len(names))]),
