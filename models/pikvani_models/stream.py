@@ -72,7 +72,7 @@ class TrainingStream(IterableDataset):  # type: ignore[type-arg]
         if mask is not None and rng.random() < PASTED_SHARE:
             out = self._pasted(i, rng)
         else:
-            out = augment.random_view(self.pixels[i], self.size, rng, 0.45 if mask is not None else 0.2)
+            out = augment.random_view(self.pixels[i], self.size, rng, 0.45 if mask is not None else 0.3)
         out = augment.camera(augment.light(out, rng), rng)
         return augment.erase(out, rng) if rng.random() < 0.15 else out
 
