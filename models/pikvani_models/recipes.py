@@ -7,6 +7,7 @@ measured by its own rule. `shipped` goes on from `measured` with every photograp
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -16,9 +17,11 @@ from pikvani_models.photos import read_rgb
 from pikvani_models.records import Record, data_root, scan
 from pikvani_models.registry import BY_NAME, LABELS
 from pikvani_models.stream import TrainingStream
+from pikvani_models.tracking import tracked
 from pikvani_models.training import Schedule, train
 
 HELD_OUT_SOURCES = ("corn_plantdoc_field",)
+BATCH = 48
 
 
 def records_for(recipe: str, records: Sequence[Record], redistributable_only: bool = False) -> list[Record]:
@@ -62,7 +65,9 @@ def fine_tune(
         net.load_state_dict(torch.load(start, map_location="cpu"))
     average.load_state_dict(net.state_dict())
     chosen = records_for(recipe, scan(root), redistributable_only)
-    train(net, average, TrainingStream(root, chosen, size, 48, seed), schedule, folder)
+    parameters = asdict(schedule) | {"recipe": recipe, "size": size, "seed": seed, "photographs": len(chosen)}
+    with tracked("leaf", folder, parameters | {"start": str(start or "ImageNet")}) as run:
+        train(net, average, TrainingStream(root, chosen, size, BATCH, seed), schedule, folder, run)
     return _save(average, folder)
 
 

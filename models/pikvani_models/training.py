@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 from pikvani_models.network import LeafNet
 from pikvani_models.registry import LABELS, NONE
 from pikvani_models.stream import TrainingStream
+from pikvani_models.tracking import Run
 
 SAVE_EVERY_S = 120.0
 
@@ -91,10 +92,10 @@ def mix_style(x: Tensor, probability: float) -> Tensor:
     return (x - mean) / spread * new_spread + new_mean
 
 
-def train(net: LeafNet, average: LeafNet, stream: TrainingStream, schedule: Schedule, folder: Path) -> None:
+def train(net: LeafNet, average: LeafNet, stream: TrainingStream, schedule: Schedule, folder: Path, run: Run) -> None:
     """Train `net` for `schedule.budget_s` and leave its exponential moving average in `average`.
 
-    Progress goes to `folder/log.jsonl`, the resumable state to `folder/state.pt`.
+    Progress goes to `folder/log.jsonl` and to `run`, the resumable state to `folder/state.pt`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     frozen = [net.stem, *net.blocks[: schedule.frozen_blocks]] if schedule.frozen_blocks else []
@@ -149,6 +150,7 @@ def train(net: LeafNet, average: LeafNet, stream: TrainingStream, schedule: Sche
             }
             with (folder / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
+            run.progress(step, {"loss": running, "pictures": step * stream.batch})
             shown = now
         if now - saved > SAVE_EVERY_S:
             _save(folder / "state.pt", net, average, optimizer, elapsed, step)

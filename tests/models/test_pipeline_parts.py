@@ -7,14 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pikvani_contract.model.posterior import Diagnosis
 from pikvani_models import augment
-from pikvani_models.audit import Row, distance_of, mass_inside, rates
+from pikvani_models.audit import Row, consistency, distance_of, mass_inside, rates
 from pikvani_models.cutout import is_cutout, leaf_mask
+from pikvani_models.evaluation import summary
 from pikvani_models.explain import rank_agreement
 from pikvani_models.fitting import lowest_threshold
 from pikvani_models.golden import drawn_leaf
-from pikvani_models.measuring import calibration_error, macro_f1
-from pikvani_models.records import half_of, near_duplicate_groups, perceptual_hash, split_of
+from pikvani_models.measuring import KEPT_BAR, Answer, calibration_error, macro_f1, refusal_metrics
+from pikvani_models.records import Record, half_of, near_duplicate_groups, perceptual_hash, split_of
 from pikvani_models.registry import CROPS, LABELS, NONE, SOURCES
 
 
@@ -81,11 +83,44 @@ def test_macro_f1_counts_every_label_alike() -> None:
 
 def test_a_group_below_four_fifths_of_the_best_is_flagged() -> None:
     def row(crop: str, right: bool) -> Row:
-        return Row(crop, "s", "field", "bright", "near", True, right, None, 0.0)
+        return Row(crop, "s", "field", "bright", "near", True, right, None, 0.0, (0.0,), (1.0,))
 
     rows = [row("cotton", True)] * 10 + [row("maize", True)] * 7 + [row("maize", False)] * 3
     flagged = {(g.by, g.group) for g in rates(rows) if g.flagged}
     assert flagged == {("crop", "maize")}
+
+
+def _placed(x: float, posterior: tuple[float, ...]) -> Row:
+    return Row("cotton", "s", "field", "bright", "near", True, True, None, 0.0, (x, 0.0), posterior)
+
+
+def test_given_near_photographs_with_unlike_answers_then_the_audit_counts_their_pairs() -> None:
+    alike = [_placed(x, (1.0, 0.0)) for x in (0.0, 0.1)] + [_placed(x, (0.0, 1.0)) for x in (5.0, 5.1)]
+    found = consistency(alike)
+    assert (found.mean_distance, found.far_share) == (0.0, 0.0)
+    unlike = [_placed(x, (1.0, 0.0) if k % 2 else (0.0, 1.0)) for k, x in enumerate((0.0, 0.1, 5.0, 5.1))]
+    found = consistency(unlike)
+    assert (found.mean_distance, found.far_share) == (1.0, 1.0)
+    assert consistency(unlike[:1]).pairs == 0
+
+
+def test_refusal_is_reported_at_the_bar_that_keeps_nine_in_ten_known_photographs() -> None:
+    def said(confidence: float, label: str = "cotton/healthy") -> Diagnosis:
+        return Diagnosis("answer", "sure", label, confidence, {label: 1.0}, 1.0)
+
+    rows = [("", said(c), said(c)) for c in (0.1, 0.3, 0.5, 0.9)]
+    assert summary("refusal", rows, bar=0.6).refused_at_90_kept == 0.75
+    assert summary("refusal", rows).refused_at_90_kept is None
+    known = [Answer(_record("cotton_zade_field"), said(c), said(c)) for c in np.linspace(0, 1, 11)]
+    metrics = refusal_metrics(known, [Answer(_record("ood_background"), None, said(0.05))])
+    assert {(m.name, m.source): m.value for m in metrics} == {
+        (KEPT_BAR, ""): 0.1,
+        ("refused_at_90_kept", "ood_background"): 1.0,
+    }
+
+
+def _record(source: str) -> Record:
+    return Record(f"{source}/x.jpg", source, "x", "cotton/healthy", "g", "test")
 
 
 def test_the_mass_of_a_map_that_lies_on_the_leaf_is_one() -> None:
