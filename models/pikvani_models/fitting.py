@@ -1,7 +1,8 @@
 """Confidence calibration, out-of-distribution score and decision thresholds, fitted on validation photographs only.
 
 Takes what the quantised model said (`measuring.collect`) and returns the manifest's parts. "Proxies" are photographs
-of a source the model never trained on: they stand for the unseen farm. It touches no test photograph.
+of a source the model never trained on: they stand for the unseen farm. "Worn" are the validation photographs as another
+phone, light and field would have taken them (`packaging.worn`). It touches no test photograph.
 """
 
 from __future__ import annotations
@@ -26,27 +27,29 @@ from pikvani_models.registry import BY_NAME, NONE
 
 RISK = 0.10
 PROXY_WEIGHT = 0.3
+WORN_WEIGHT = 0.5
 STRANGER_WEIGHT = 0.35
 DOUBT_SHARE = 0.35
 KEPT_SHARE = 0.75
 CEILING = 0.97
 
 
-def fit(manifest: Manifest, val: Sequence[Seen], proxies: Sequence[Seen]) -> Manifest:
+def fit(manifest: Manifest, val: Sequence[Seen], proxies: Sequence[Seen], worn: Sequence[Seen]) -> Manifest:
     """A manifest whose confidence, refusal and decision parts are fitted.
 
     Args:
         manifest: With any valid values in those parts.
         val: Validation photographs, refusal pictures among them.
         proxies: Photographs of known crops from sources never trained on.
+        worn: Validation photographs of known crops, altered.
     """
     known = [s for s in val if s.record.label != NONE]
     strangers = [s for s in val if s.record.label == NONE]
     manifest = _with_confidence(manifest, temperature=_temperature(manifest, known))
     manifest = _fit_refusal(manifest, known, strangers)
-    manifest = _fit_confidence(manifest, known, strangers, proxies)
+    manifest = _fit_confidence(manifest, known, strangers, proxies, worn)
     manifest = _fit_second_view(manifest, known, proxies)
-    return _fit_decision(manifest, known, proxies)
+    return _fit_decision(manifest, [*known, *worn], proxies)
 
 
 def centres(labels: Sequence[str], seen: Sequence[tuple[str, Evidence]]) -> Refusal:
@@ -103,14 +106,19 @@ def _fit_refusal(manifest: Manifest, known: Sequence[Seen], strangers: Sequence[
 
 
 def _fit_confidence(
-    manifest: Manifest, known: Sequence[Seen], strangers: Sequence[Seen], proxies: Sequence[Seen]
+    manifest: Manifest,
+    known: Sequence[Seen],
+    strangers: Sequence[Seen],
+    proxies: Sequence[Seen],
+    worn: Sequence[Seen],
 ) -> Manifest:
     weight = np.array(
         [1.0] * len(known)
+        + [WORN_WEIGHT * len(known) / max(len(worn), 1)] * len(worn)
         + [PROXY_WEIGHT * len(known) / max(len(proxies), 1)] * len(proxies)
         + [STRANGER_WEIGHT * len(known) / len(strangers)] * len(strangers)
     )
-    everyone = [*known, *proxies, *strangers]
+    everyone = [*known, *worn, *proxies, *strangers]
     crops = manifest.crops
     rng = np.random.default_rng(0)
     models = {}
@@ -137,8 +145,8 @@ def features_of(manifest: Manifest, evidence: Evidence, crop: str | None) -> tup
     inside = p.restricted(manifest, log_p, crop)
     label = manifest.labels[int(np.argmax(inside))]
     said = crop or label.split("/")[0]
-    features = p.confidence_features(manifest, log_p, inside, said, refusal_probability(manifest, evidence))
-    return np.array(features), label
+    in_distribution = refusal_probability(manifest, evidence)
+    return p.confidence_features(manifest, log_p, inside, said, in_distribution, [evidence]), label
 
 
 def _fit_second_view(manifest: Manifest, known: Sequence[Seen], proxies: Sequence[Seen]) -> Manifest:
@@ -160,7 +168,8 @@ def _fit_decision(manifest: Manifest, known: Sequence[Seen], proxies: Sequence[S
 
     Crops trained in the laboratory alone take the threshold of the proxies: their farmer's photograph is always of an
     unseen source. Crops with field photographs take their own, but at least the one that answers `KEPT_SHARE` of
-    validation, so that an unseen farm, whose confidences are lower, is answered less often.
+    validation (`known`, worn photographs among them), so that an unseen farm, whose confidences are lower, is answered
+    less often.
     """
     near = [(a.known.confidence, a.right, a.record) for a in answers(manifest, known) if a.known]
     far = [(a.known.confidence, a.right) for a in answers(manifest, proxies) if a.known]

@@ -6,7 +6,7 @@ Pure but for reading photographs; fitting stands in `fitting.py`, gates in `vali
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,11 +57,25 @@ def matches(record: Record, label: str) -> bool:
     return label == record.label
 
 
-def collect(manifest: Manifest, root: Path, records: Sequence[Record], invoke: Invoke) -> list[Seen]:
-    """Run the model over photographs, with progress on standard error."""
+def collect(
+    manifest: Manifest,
+    root: Path,
+    records: Sequence[Record],
+    invoke: Invoke,
+    picture: Callable[[int], NDArray[np.uint8]] | None = None,
+) -> list[Seen]:
+    """Run the model over photographs, with progress on standard error.
+
+    Args:
+        manifest: of the package.
+        root: of the photographs.
+        records: which.
+        invoke: runs the model.
+        picture: gives the pixels of a record by its place in `records`, instead of the photograph as it lies.
+    """
     seen = []
     for i, record in enumerate(records):
-        rgb = read_rgb(root / record.path)
+        rgb = read_rgb(root / record.path) if picture is None else picture(i)
         crop = record.label.split("/")[0] if record.label != NONE else None
         first: list[Evidence] = []
 

@@ -30,10 +30,12 @@ from pikvani_models.recipes import HELD_OUT_SOURCES
 from pikvani_models.records import Record, data_root, half_of, scan
 from pikvani_models.registry import BY_NAME, LABELS, NONE
 from pikvani_models.runners import onnx_invoke, tflite_invoke
+from pikvani_models.stream import TrainingStream
 from pikvani_models.tracking import tracked
 
 LABORATORY_ONLY = ("bell_pepper", "grape", "potato", "tomato")
 PER_LABEL = 40
+WORN_SEED = 11
 VIEWS = (m.ViewSpec("whole", 1.0, "centre", "always"), m.ViewSpec("closer", 0.7, "map", "unsure"))
 
 
@@ -175,7 +177,8 @@ def _fit_and_measure(
         )
     else:
         proxies = measuring.collect(always, root, [r for r in held if half_of(r.group) == 0], invoke)
-        manifest = fitting.fit(manifest, val, proxies)
+        say("validation photographs, worn")
+        manifest = fitting.fit(manifest, val, proxies, worn(always, root, rest, invoke))
         say("test photographs")
         test = measuring.answers(
             manifest, measuring.collect(always, root, [r for r in rest if r.split == "test"], invoke)
@@ -197,6 +200,17 @@ def _fit_and_measure(
     counts = {name: sum(r.source == name for r in records) for name in BY_NAME}
     data = tuple(msgspec.structs.replace(d, photographs=counts[d.name]) for d in manifest.data)
     return msgspec.structs.replace(manifest, reference=fitting.reference(manifest, val), data=data)
+
+
+def worn(manifest: m.Manifest, root: Path, records: Sequence[Record], invoke: Invoke) -> list[measuring.Seen]:
+    """Validation photographs altered as training pictures are: light, camera, part of the view, laboratory leaves set
+    in scenes. They stand for other phones and fields, of every crop, where no photograph of an unseen source is.
+    """
+    known = [r for r in records if r.split == "val" and r.label != NONE]
+    scenes = [r for r in records if r.split == "train" and r.label == NONE and BY_NAME[r.source].kind != "laboratory"]
+    stream = TrainingStream(root, [*known, *scenes], manifest.input.size, 1, WORN_SEED)
+    rng = np.random.default_rng(WORN_SEED)
+    return measuring.collect(manifest, root, known, invoke, lambda i: stream.picture(i, rng))
 
 
 def _first_view_only(manifest: m.Manifest) -> m.Manifest:

@@ -113,8 +113,8 @@ class Confidence(Part, frozen=True):
     """Confidence calibration, fitted on validation photographs (held-out sources and refusals among them).
 
     `temperature` divides the logits (per crop where the crop is known). `known` and `open` give the probability that
-    the named condition is right, when the crop is known and when it is not, from the three features of
-    `posterior.confidence_features`. `crop_bias` is added for a crop.
+    the named condition is right, when the crop is known and when it is not, from the seven features of
+    `posterior.confidence_features`, or from the first three of them. `crop_bias` is added for a crop.
     """
 
     temperature: Positive
@@ -301,12 +301,12 @@ def _check_fit(m: Manifest) -> None:
     if lengths != {m.outputs.embedding}:
         wrong.append(f"vectors of lengths {sorted(lengths)} where outputs.embedding is {m.outputs.embedding}")
     for where, model, expected in (
-        ("refusal.model", m.refusal.model, 4),
-        ("confidence.known", m.confidence.known, 3),
-        ("confidence.open", m.confidence.open, 3),
+        ("refusal.model", m.refusal.model, (4,)),
+        ("confidence.known", m.confidence.known, (3, 7)),
+        ("confidence.open", m.confidence.open, (3, 7)),
     ):
-        if len(model.weights) != expected:
-            wrong.append(f"{where} has {len(model.weights)} weights, not {expected}")
+        if len(model.weights) not in expected:
+            wrong.append(f"{where} has {len(model.weights)} weights, not {' or '.join(map(str, expected))}")
     files = {entry.path for entry in m.files}
     wrong += [f"bindings name {b.file}, which files does not list" for b in m.bindings if b.file not in files]
     wrong += [f"file path {p} leaves the package" for p in files if ".." in p.split("/")]

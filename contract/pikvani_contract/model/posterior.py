@@ -94,7 +94,7 @@ def decide(
     label = manifest.labels[best]
     said = crop or label.split("/")[0]
     in_distribution = float(np.mean([refusal_probability(manifest, e) for e in evidence]))
-    features = confidence_features(manifest, log_p, inside, said, in_distribution)
+    features = confidence_features(manifest, log_p, inside, said, in_distribution, evidence)
     model = manifest.confidence.open if crop is None else manifest.confidence.known
     confidence = _sigmoid(_dot(model, features) + manifest.confidence.crop_bias.get(said, 0.0))
     thresholds = manifest.decision.crops.get(said, manifest.decision.overall)
@@ -112,17 +112,27 @@ def decide(
 
 
 def confidence_features(
-    manifest: Manifest, log_p: Vector, inside: Vector, crop: str, in_distribution: float
-) -> tuple[float, float, float]:
-    """The three features of the confidence calibration, each within `+-LIMIT`.
+    manifest: Manifest,
+    log_p: Vector,
+    inside: Vector,
+    crop: str,
+    in_distribution: float,
+    evidence: Sequence[Evidence],
+) -> Vector:
+    """The seven features of the confidence calibration; a model of three weights reads the first three.
 
     Log-odds of the best label within the allowed ones; log of the crop's share of all probability, refusal mass
-    included; log-odds of being in distribution.
+    included; log-odds of being in distribution; each within `+-LIMIT`. Then what tells an unseen farm or camera:
+    the distance to the nearest label of the crop, and refusal log-odds, energy and entropy, averaged over photographs.
     """
     top = float(np.exp(inside.max()))
     member = np.array([label.startswith(f"{crop}/") for label in manifest.labels])
     share = float(np.exp(log_p[member]).sum())
-    return _log_odds(top), float(np.clip(np.log(max(share, 1e-9)), -LIMIT, 0.0)), _log_odds(in_distribution)
+    own = member[_named(manifest)]
+    away = [float(np.sqrt(_distances(manifest, e)[own].min())) for e in evidence]
+    shift = np.mean([refusal_features(manifest, e)[:3] for e in evidence], axis=0)
+    first = (_log_odds(top), float(np.clip(np.log(max(share, 1e-9)), -LIMIT, 0.0)), _log_odds(in_distribution))
+    return np.array([*first, float(np.mean(away)), *shift])
 
 
 def refusal_features(manifest: Manifest, evidence: Evidence) -> Vector:
@@ -138,9 +148,13 @@ def refusal_features(manifest: Manifest, evidence: Evidence) -> Vector:
     energy = float(np.log(np.exp(kept - kept.max()).sum()) + kept.max()) / 10.0
     inside = _normalised(log_p[named])
     entropy = float(-(np.exp(inside) * inside).sum())
+    return np.array([none, energy, entropy, np.sqrt(_distances(manifest, evidence).min())])
+
+
+def _distances(manifest: Manifest, evidence: Evidence) -> Vector:
+    """Squared Mahalanobis distance to each label's centre (`none/...` has none), per dimension."""
     away = evidence.embedding - np.asarray(manifest.refusal.centres)
-    distance = float((away**2 * np.asarray(manifest.refusal.precision)).sum(axis=1).min())
-    return np.array([none, energy, entropy, np.sqrt(distance / len(evidence.embedding))])
+    return np.asarray((away**2 * np.asarray(manifest.refusal.precision)).mean(axis=1))
 
 
 def refusal_probability(manifest: Manifest, evidence: Evidence) -> float:
@@ -205,4 +219,4 @@ def _sigmoid(x: float) -> float:
 
 
 def _dot(model: Linear, features: Sequence[float] | Vector) -> float:
-    return float(np.dot(model.weights, features)) + model.bias
+    return float(np.dot(model.weights, np.asarray(features)[: len(model.weights)])) + model.bias
