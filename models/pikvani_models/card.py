@@ -30,6 +30,7 @@ def write_card(manifest: Manifest, path: Path) -> None:
         "## Measured (quantised ONNX file, crop known unless said)",
         *_table([x for x in manifest.metrics if x.protocol == "in-source"], "Same sources, other photographs"),
         *_table([x for x in manifest.metrics if x.protocol == "cross-source"], "A source never trained on"),
+        *_cases(manifest),
         "",
         "### Refused, at the confidence that keeps 90% of known field photographs (crop not told)",
         "",
@@ -64,6 +65,19 @@ def write_card(manifest: Manifest, path: Path) -> None:
         "",
     ]
     path.write_text("\n".join(lines))
+
+
+def _cases(manifest: Manifest) -> list[str]:
+    found = sorted({x.protocol for x in manifest.metrics if "cases of" in x.protocol})
+    if not found:
+        return []
+    lines = ["", "### Several photographs in a case", "", "| cases | count | accuracy | answered | right of answered |"]
+    lines.append("|---|---|---|---|---|")
+    for protocol in found:
+        values = {x.name: x for x in manifest.metrics if x.protocol == protocol}
+        cells = " | ".join(f"{values[n].value:.3f}" for n in ("accuracy", "answered", "right_of_answered"))
+        lines.append(f"| {protocol} | {values['accuracy'].count} | {cells} |")
+    return lines
 
 
 def _table(metrics: list[Metric], title: str) -> list[str]:

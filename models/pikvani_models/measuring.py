@@ -159,6 +159,35 @@ def crop_metrics(given: Sequence[Answer], protocol: str) -> list[Metric]:
     return out
 
 
+def case_metrics(manifest: Manifest, seen: Sequence[Seen], protocol: str, photographs: int) -> list[Metric]:
+    """What fusing a case's photographs gives: accuracy, share answered and right among them, the crop known.
+
+    Cases are made of photographs of one source and label, as they come, a multiple of `photographs` of each; what is
+    left over is in no case. They show other plants of the same field, so they are less alike than a farmer's own.
+    """
+    groups: dict[tuple[str, str], list[Seen]] = {}
+    for s in seen:
+        if s.record.label != NONE:
+            groups.setdefault((s.record.source, s.record.label), []).append(s)
+    cases = [
+        part[start : start + photographs]
+        for part in groups.values()
+        for start in range(0, len(part) - photographs + 1, photographs)
+    ]
+    if not cases:
+        return []
+    said = [decide(manifest, [s.first for s in case], case[0].record.label.split("/")[0]) for case in cases]
+    right = np.array([matches(case[0].record, d.label) for case, d in zip(cases, said, strict=True)])
+    answered = np.array([d.decision == "answer" for d in said])
+    values = {
+        "accuracy": right.mean(),
+        "answered": answered.mean(),
+        "right_of_answered": right[answered].mean() if answered.any() else 0.0,
+    }
+    name = f"{protocol}, cases of {photographs}"
+    return [Metric(k, name, round(float(v), 4), len(cases), "", "") for k, v in values.items()]
+
+
 def refusal_metrics(known: Sequence[Answer], strangers: Sequence[Answer]) -> list[Metric]:
     """Share of each refusal source below the confidence that keeps 90% of the known field photographs (open).
 

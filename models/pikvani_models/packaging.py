@@ -36,6 +36,7 @@ from pikvani_models.tracking import tracked
 LABORATORY_ONLY = ("bell_pepper", "grape", "potato", "tomato")
 PER_LABEL = 40
 WORN_SEED = 11
+CASES_OF = (3, 6)
 VIEWS = (m.ViewSpec("whole", 1.0, "centre", "always"), m.ViewSpec("closer", 0.7, "map", "unsure"))
 
 
@@ -180,9 +181,8 @@ def _fit_and_measure(
         say("validation photographs, worn")
         manifest = fitting.fit(manifest, val, proxies, worn(always, root, rest, invoke))
         say("test photographs")
-        test = measuring.answers(
-            manifest, measuring.collect(always, root, [r for r in rest if r.split == "test"], invoke)
-        )
+        test_all = measuring.collect(always, root, [r for r in rest if r.split == "test"], invoke)
+        test = measuring.answers(manifest, test_all)
         unseen_all = measuring.collect(always, root, [r for r in held if half_of(r.group) == 1], invoke)
         unseen = measuring.answers(manifest, unseen_all)
         everything = [*unseen, *measuring.answers(manifest, proxies)]
@@ -194,6 +194,8 @@ def _fit_and_measure(
             *measuring.crop_metrics(known, "in-source"),
             *measuring.crop_metrics(unseen, "cross-source"),
             *[x for x in measuring.crop_metrics(everything, "cross-source-all") if x.name.startswith("accuracy")],
+            *(x for n in CASES_OF for x in measuring.case_metrics(manifest, test_all, "in-source", n)),
+            *(x for n in CASES_OF for x in measuring.case_metrics(manifest, unseen_all, "cross-source", n)),
             *measuring.refusal_metrics(known, [a for a in test if a.record.label == NONE]),
         ]
         manifest = msgspec.structs.replace(manifest, metrics=tuple(metrics))

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from pikvani_contract.model import Package, load_package
 from pikvani_contract.model.golden import check_golden
+from pikvani_contract.model.posterior import Evidence
 from pikvani_models.cli import main
+from pikvani_models.measuring import Seen, case_metrics
+from pikvani_models.records import Record
 from pikvani_models.registry import LABELS
 from pikvani_models.runners import onnx_invoke, tflite_invoke
 
@@ -35,6 +39,24 @@ def test_its_golden_cases_pass_in_litert(package: Package) -> None:
     pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed: TFLite golden cases not run")
     invoke = tflite_invoke(package.model_path("tflite"), package.manifest.binding("tflite"))
     assert all(result.passed for result in check_golden(package, invoke))
+
+
+def test_given_three_photographs_of_which_one_misleads_then_the_fused_case_is_right(package: Package) -> None:
+    manifest, record = package.manifest, Record("x.jpg", "rice_aldrin_field", "blast", "rice/blast", "g", "test")
+
+    def seen(label: str, height: float) -> Seen:
+        logits = np.zeros(len(LABELS))
+        logits[LABELS.index(label)] = height
+        centre = np.array(manifest.refusal.centres[LABELS.index(label)])
+        evidence = Evidence(logits, centre, np.zeros((1, 1, len(LABELS)), np.float32))
+        return Seen(record, evidence, evidence)
+
+    photographs = [seen("rice/blast", 6.0), seen("rice/brown_spot", 5.0), seen("rice/blast", 6.0)]
+    by_name = {m.name: m for m in case_metrics(manifest, photographs, "in-source", 3)}
+    assert (by_name["accuracy"].value, by_name["accuracy"].count) == (1.0, 1)
+    singly = {m.name: m for m in case_metrics(manifest, photographs, "in-source", 1)}
+    assert singly["accuracy"].value == pytest.approx(2 / 3, abs=1e-3)
+    assert case_metrics(manifest, photographs, "in-source", 4) == []
 
 
 def test_its_card_says_what_is_laboratory_only(package: Package) -> None:
