@@ -335,6 +335,10 @@ class Status(msgspec.Struct, array_like=True, frozen=True):
         lanes: what waits.
         budget_used_bytes: of this month's data budget.
         budget_bytes: this month's data budget, 0 for none set.
+        place: latitude and longitude rounded to 0.1 degree, as `18.5,73.9`; empty unless its owner agreed.
+        operator: of the mobile network, empty for none.
+        signal_dbm: of the mobile network, 0 where nobody knows.
+        data_left_mb: of the SIM's pack, -1 where nobody knows.
     """
 
     schema: Annotated[int, Meta(ge=1, le=1_000)]
@@ -349,3 +353,7 @@ class Status(msgspec.Struct, array_like=True, frozen=True):
     lanes: Annotated[list[LaneDepth], Meta(max_length=16)] = []
     budget_used_bytes: Count = 0
     budget_bytes: Count = 0
+    place: Annotated[str, Meta(pattern=r"^(-?\d{1,2}\.\d,-?\d{1,3}\.\d)?$")] = ""
+    operator: Name = ""
+    signal_dbm: Annotated[int, Meta(ge=-200, le=0)] = 0
+    data_left_mb: Annotated[int, Meta(ge=-1, le=100_000_000)] = -1

@@ -20,6 +20,7 @@ from pikvani_device.commands.diagnosing import diagnose, listen
 from pikvani_device.commands.enrolling import enrol
 from pikvani_device.commands.prompts import prompts
 from pikvani_device.commands.running import export, rescue, run, status
+from pikvani_device.commands.serial_things import serial
 from pikvani_device.commands.service import service_pin
 from pikvani_device.commands.trying import try_
 from pikvani_device.commands.updates import self_test, update
@@ -40,6 +41,7 @@ _MORE = (config, assets, service_pin, try_, prompts)
 for _command in (*_COMMANDS, *_MORE):
     cli.add_command(_command)
 cli.add_command(enrol)
+cli.add_command(serial)
 
 
 def main() -> None:

@@ -18,6 +18,8 @@ from msgspec import Meta
 
 from pikvani_contract.errors import ContractError
 from pikvani_contract.topics import check_device_id
+from pikvani_device.config_section import Section
+from pikvani_device.config_serial import GnssSection, ModemSection, PrinterSection, SoilSection
 from pikvani_device.errors import ConfigError
 
 ENVIRONMENT = "PIKVANI_DEVICE_CONFIG"
@@ -25,10 +27,6 @@ ENVIRONMENT = "PIKVANI_DEVICE_CONFIG"
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Locale = Literal["mr-IN", "hi-IN", "en-IN"]
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the file. Its keys are its fields."""
 
 
 class DeviceSection(Section, frozen=True):
@@ -252,6 +250,10 @@ class Config(Section, frozen=True):
     enrolment: EnrolmentSection = EnrolmentSection()
     store: StoreSection = StoreSection()
     update: UpdateSection = UpdateSection()
+    gnss: GnssSection = GnssSection()
+    modem: ModemSection = ModemSection()
+    soil: SoilSection = SoilSection()
+    printer: PrinterSection = PrinterSection()
 
 
 def load_config(path: Path | None = None) -> Config:
@@ -349,6 +351,10 @@ def _check_together(config: Config, source: str) -> None:
         raise ConfigError(f"{source}: update.url: the http source needs an address that begins with http")
     if config.camera.adapter == "folder" and not config.camera.path:
         raise ConfigError(f"{source}: camera.path: the folder camera needs the directory of its photographs")
+    for name in ("gnss", "modem", "soil", "printer"):
+        thing = getattr(config, name)
+        if thing.adapter not in ("none", "fake") and not (thing.usb or thing.path):
+            raise ConfigError(f"{source}: {name}.usb: say which one: its USB id, or its device file in {name}.path")
     if config.runtime.adapter == "onnx" and not config.runtime.providers:
         raise ConfigError(f'{source}: runtime.providers: name at least one, e.g. ["CPUExecutionProvider"]')
 

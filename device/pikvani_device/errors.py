@@ -46,5 +46,9 @@ class MicrophoneError(DeviceError):
     """The microphone cannot give sound."""
 
 
+class SerialError(DeviceError):
+    """A thing on a serial cable is not there, or does not answer as it should."""
+
+
 class StoreError(DeviceError):
     """The case store cannot keep what it was given: disk full, damaged, or from a newer version."""

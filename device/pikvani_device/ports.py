@@ -7,6 +7,7 @@ configuration; one that cannot work says so (`DeviceError`) and nothing takes it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -141,6 +142,162 @@ class Microphone(Protocol):
 
     def close(self) -> None:
         """Let the hardware go. May be called twice."""
+        ...
+
+
+class SerialPort(Protocol):
+    """A line to a thing at the end of a serial cable: bytes out, bytes in. Plugged in again, it works again."""
+
+    name: str
+    """Which line, for messages: a device file, or the USB id it is found by."""
+
+    def write(self, data: bytes) -> None:
+        """Send all of it.
+
+        Raises:
+            SerialError: the thing is not plugged in, or does not take bytes.
+        """
+        ...
+
+    def read(self, size: int, timeout_s: float) -> bytes:
+        """What has come, at most `size` bytes; waits until that many are there or `timeout_s` is over.
+
+        Raises:
+            SerialError: the thing is not plugged in.
+        """
+        ...
+
+    def forget(self) -> None:
+        """Throw away what has come and nobody read: the answer to an older question."""
+        ...
+
+    def close(self) -> None:
+        """Let the line go. May be called twice."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fix:
+    """Where and when a satellite receiver says it is.
+
+    Attributes:
+        latitude: degrees, north positive.
+        longitude: degrees, east positive.
+        utc_ms: UTC in milliseconds, or None where only the place is known.
+    """
+
+    latitude: float
+    longitude: float
+    utc_ms: int | None
+
+
+class Gnss(Protocol):
+    """A satellite receiver."""
+
+    def fix(self, timeout_s: float) -> Fix | None:
+        """The next fix, or None where it knows none yet.
+
+        Raises:
+            SerialError: the receiver is not plugged in, or says nothing at all.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let the line go. May be called twice."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModemState:
+    """How the mobile network is for this device.
+
+    Attributes:
+        signal_dbm: strength, -113 to -51; None where the modem does not know.
+        operator: the network's name, empty for none.
+        registered: whether the network lets it in.
+        data_left_mb: megabytes left of the SIM's pack, or None where nobody says.
+    """
+
+    signal_dbm: int | None
+    operator: str
+    registered: bool
+    data_left_mb: float | None
+
+
+class Modem(Protocol):
+    """A cellular modem."""
+
+    def state(self) -> ModemState:
+        """How the network is.
+
+        Raises:
+            SerialError: the modem is not plugged in, or does not answer.
+        """
+        ...
+
+    def send_sms(self, number: str, text: str) -> None:
+        """Send one message, ASCII, 160 characters at most.
+
+        Raises:
+            SerialError: it was not sent.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let the line go. May be called twice."""
+        ...
+
+
+@dataclass(frozen=True)
+class SoilReading:
+    """What a probe in the soil measures.
+
+    Attributes:
+        moisture_percent: water by volume, 0 to 100.
+        temperature_c: degrees Celsius, -40 to 80.
+        ec_us_cm: electrical conductivity, microsiemens a centimetre, 0 to 20,000.
+    """
+
+    moisture_percent: float
+    temperature_c: float
+    ec_us_cm: int
+
+
+class SoilProbe(Protocol):
+    """A probe in the soil."""
+
+    def read(self) -> SoilReading:
+        """Measure.
+
+        Raises:
+            SerialError: it is not plugged in, does not answer, or says what cannot be.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let the line go. May be called twice."""
+        ...
+
+
+class SlipPrinter(Protocol):
+    """Prints on a narrow roll of paper."""
+
+    width_dots: int
+    """Dots a line."""
+
+    def print(self, image: NDArray[np.bool_]) -> None:
+        """Print and cut.
+
+        Args:
+            image: height x `width_dots`, True for black.
+
+        Raises:
+            SerialError: it is not plugged in, has no paper, or does not take it.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let the line go. May be called twice."""
         ...
 
 

@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from pikvani_contract.service import Service
 from pikvani_device.app import Device
+from pikvani_device.app.alarms import Alarms
 from pikvani_device.app.announce import announce
+from pikvani_device.app.instruments import keep_reading
 from pikvani_device.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _HOUSE_INTERVAL_S = 3_600.0
+_ALARMS_INTERVAL_S = 300.0
 _WATCH_INTERVAL_S = 60.0
 _ORDERED_INTERVAL_S = 900.0
 """Between two tries of what the centre ordered; the link may have broken."""
@@ -87,6 +90,11 @@ def serve(
         device.health.expect("update", _ALIVE_S["update"])
         threading.Thread(target=_keep_updated, args=(device, stop), name="update", daemon=True).start()
     threading.Thread(target=_keep_house, args=(device, stop), name="house", daemon=True).start()
+    if web:
+        # One process holds the lines, that of the kiosk: it prints, and knows the soil of a case.
+        reading = (device.instruments, stop)
+        threading.Thread(target=keep_reading, args=reading, name="instruments", daemon=True).start()
+        threading.Thread(target=_keep_watch, args=(Alarms(device), stop), name="alarms", daemon=True).start()
     ready: dict[str, str] = {"device": device.config.device.id}
     if server:
         ready["web"] = f"http://{device.config.web.host}:{server.effective_port}"
@@ -226,3 +234,12 @@ def _keep_house(device: Device, stop: threading.Event) -> None:
             log.warning("old cases and the day's sketch stay for now: %s", error)
         if stop.wait(_HOUSE_INTERVAL_S):
             return
+
+
+def _keep_watch(alarms: Alarms, stop: threading.Event) -> None:
+    while not stop.wait(_ALARMS_INTERVAL_S):
+        try:
+            if codes := alarms.watch():
+                log.warning("alarms for the centre: %s", ", ".join(codes))
+        except DeviceError as error:
+            log.warning("alarms cannot be kept: %s", error)

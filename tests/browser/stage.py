@@ -72,6 +72,7 @@ class Stage:
             decoder=SimpleNamespace(decode=lambda data, name: data), ear=self._ear, close=lambda: None
         )
         self._hear: Callable[[], dict[str, str]] = dict
+        self.trouble = ""
         self._real = self.device.diagnose
         self.device.advice = advice  # type: ignore[method-assign]
         self.device.__dict__["voice"] = self._voice
@@ -124,7 +125,8 @@ class Stage:
     def _ear(self, language: str, phrases: object = None) -> SimpleNamespace:
         def listen(samples: object) -> SimpleNamespace:
             slots = self._hear()
-            return SimpleNamespace(understood=Understood("accept" if slots else "reject", "", 0.9, slots))
+            understood = Understood("accept" if slots else "reject", "", 0.9, slots)
+            return SimpleNamespace(understood=understood, sound=SimpleNamespace(trouble=self.trouble))
 
         return SimpleNamespace(listen=listen)
 

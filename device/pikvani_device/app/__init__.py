@@ -6,8 +6,6 @@ cannot be built says so; nothing takes its place.
 
 from __future__ import annotations
 
-import os
-import secrets
 import threading
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -22,20 +20,22 @@ from pikvani_contract.model.manifest import Package
 from pikvani_device.app.building import build_camera, build_runtime, load_model
 from pikvani_device.app.degraded import keeping, must_be_mounted, photographing, thinking
 from pikvani_device.app.drift import case_traits, say_days
+from pikvani_device.app.photo_files import keep_photo
 from pikvani_device.app.turns import Turns
 from pikvani_device.config import Config
 from pikvani_device.diagnosis.case_record import case_body
-from pikvani_device.diagnosis.photo import Photo, encode_for_keeping, photo_of_frame
+from pikvani_device.diagnosis.photo import Photo, photo_of_frame
 from pikvani_device.diagnosis.pipeline import Pipeline
 from pikvani_device.diagnosis.result import Diagnosis
 from pikvani_device.errors import RuntimeAdapterError, StoreError
-from pikvani_device.ports import Camera
+from pikvani_device.ports import Camera, SoilReading
 
 if TYPE_CHECKING:
     from pikvani_contract.advice.rows import Audience
     from pikvani_device.adapters.clock_linux import LinuxClock
     from pikvani_device.app.advice import AdviceRoom
     from pikvani_device.app.enrolment import EnrolmentRoom
+    from pikvani_device.app.instruments import Instruments
     from pikvani_device.app.live import LiveView
     from pikvani_device.app.voice import VoiceRoom
     from pikvani_device.diagnosis.advice import Advice
@@ -140,6 +140,13 @@ class Device:
         from pikvani_device.app.voice import VoiceRoom
 
         return VoiceRoom(self.config.voice, self.data_dir)
+
+    @cached_property
+    def instruments(self) -> Instruments:
+        """The things on serial cables; only one process may read them."""
+        from pikvani_device.app.instruments import Instruments
+
+        return Instruments(self)
 
     @property
     def data_dir(self) -> Path:
@@ -264,7 +271,7 @@ class Device:
         store = self.store  # first: without a data partition no photograph may be left where it should be
         try:
             for photo in photos:
-                names.append(self._keep(photo))
+                names.append(keep_photo(self._photo_dir, photo))
             return store.record_case(body, names, case_traits(diagnosis, self.package.manifest))
         except StoreError:
             # A full disk must not be left fuller, with photographs that no case names.
@@ -294,6 +301,14 @@ class Device:
         with keeping(self.health):
             return self.latest_cases(limit)
         return None
+
+    def soil_of(self, cases: Sequence[StoredCase]) -> dict[str, SoilReading]:
+        """What the soil was like at the time of cases, by their ids; those without a reading are left out."""
+        from pikvani_device.store.soil import SoilShelf
+
+        with keeping(self.health):
+            return SoilShelf(self.store).of_cases([case.case_id for case in cases])
+        return {}
 
     def status(self) -> dict[str, Any]:
         """How this device is, as JSON can carry it.
@@ -372,7 +387,7 @@ class Device:
     def close(self) -> None:
         """Let everything go that was built. May be called twice."""
         built = self.__dict__
-        for part in ("camera", "voice", "store"):
+        for part in ("camera", "voice", "instruments", "store"):
             if part in built:
                 built.pop(part).close()
         if "pipeline" in built:
@@ -381,20 +396,3 @@ class Device:
     @property
     def _photo_dir(self) -> Path:
         return self.data_dir / "photos"
-
-    def _keep(self, photo: Photo) -> str:
-        name = f"{secrets.token_hex(8)}.jpg"
-        folder = self._photo_dir
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with (folder / name).open("wb") as file:
-                file.write(encode_for_keeping(photo))
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            with suppress(OSError):
-                (folder / name).unlink(missing_ok=True)
-            raise StoreError(
-                f"{folder}: the photograph cannot be kept ({error.strerror}); free some space on the disk"
-            ) from None
-        return name

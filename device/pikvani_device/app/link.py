@@ -8,6 +8,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import astuple
+
 from pikvani_contract import topics
 from pikvani_contract.errors import WireError
 from pikvani_contract.messages import UpdateOrder
@@ -16,6 +18,7 @@ from pikvani_device import __version__
 from pikvani_device.adapters.broker_paho import PahoBroker
 from pikvani_device.adapters.fetcher_mqtt import MqttFetcher
 from pikvani_device.app.enrolment import link_files
+from pikvani_device.app.instruments import TOLD_FACT, read_told
 from pikvani_device.app.update import ORDER_FACT
 from pikvani_device.enrolment.talking import IdentityTalk
 from pikvani_device.errors import DeviceError
@@ -97,7 +100,8 @@ def build_publisher(device: Device, beat: Callable[[], None]) -> Linked:
     answering = Answering(device)
 
     def running() -> Running:
-        return Running(__version__, answering.model(), device.config.runtime.adapter)
+        told = read_told(store.fact(TOLD_FACT))
+        return Running(__version__, answering.model(), device.config.runtime.adapter, *astuple(told))
 
     store = device.store
     fetcher = MqttFetcher(broker, device_id, lambda size: publisher.allows_update(size), lambda: publisher.busy)

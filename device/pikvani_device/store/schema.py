@@ -109,3 +109,19 @@ def traits_and_said_sketches(db: Database) -> None:
             PRIMARY KEY (model, day)
         ) WITHOUT ROWID"""
     )
+
+
+@migrations()
+def soil_readings(db: Database) -> None:
+    """What the soil was like; monotonic time finds the cases of that time, whatever the clock on the wall said."""
+    db.conn.execute(
+        """CREATE TABLE soil (
+            boot INTEGER NOT NULL,
+            mono_ms INTEGER NOT NULL,
+            wall_ms INTEGER NOT NULL,
+            moisture_percent REAL NOT NULL,
+            temperature_c REAL NOT NULL,
+            ec_us_cm INTEGER NOT NULL,
+            PRIMARY KEY (boot, mono_ms)
+        ) WITHOUT ROWID"""
+    )

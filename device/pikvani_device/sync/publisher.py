@@ -52,11 +52,15 @@ class PublisherSettings:
 
 @dataclass(frozen=True)
 class Running:
-    """What runs on this device, for its status."""
+    """What runs on this device, for its status; the last four are as `Status` has them."""
 
     app: str
     model: str
     runtime: str
+    place: str = ""
+    operator: str = ""
+    signal_dbm: int = 0
+    data_left_mb: int = -1
 
 
 def offline_status() -> bytes:
@@ -272,6 +276,10 @@ class Publisher:
             depths,
             self._budget.usage.used_bytes,
             self._budget.limit_bytes,
+            running.place,
+            running.operator,
+            running.signal_dbm,
+            running.data_left_mb,
         )
         if self._broker.connected and self._broker.publish(self._status_topic, pack(status), retain=True):
             self._last_status_ms = now_ms

@@ -107,7 +107,10 @@ def blueprint(desk: Desk) -> Blueprint:
         visit, given = _answered(desk)
         if given is None:
             return to_start() if visit is None else redirect(url_for("capture.camera"))
-        return page(desk, "take.html", ["take_along_how"], back=url_for("answering.answer"), helpful=True)
+        from pikvani_device.web.printing import has_printer
+
+        back = url_for("answering.answer")
+        return page(desk, "take.html", ["take_along_how"], back=back, helpful=True, printer=has_printer(desk))
 
     @answering.get("/answer/qr.svg")
     def code() -> Response:

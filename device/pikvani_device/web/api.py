@@ -5,6 +5,7 @@ Programs on the device itself need no key; all others show one that the technici
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, request
@@ -12,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from pikvani_device.diagnosis.advice import referral
 from pikvani_device.errors import DeviceError, StoreError
+from pikvani_device.ports import SoilReading
 from pikvani_device.web import metrics as device_metrics
 from pikvani_device.web.advising import advice_for
 from pikvani_device.web.desk import BusyError, Desk, is_loopback
@@ -54,7 +56,7 @@ def blueprint(desk: Desk) -> Blueprint:
             found = device.status()
         except DeviceError as error:
             return problem("broken", str(error), 503)
-        return make_response(jsonify(ok=True, **found)), 200
+        return make_response(jsonify(ok=True, instruments=device.instruments.as_json(), **found)), 200
 
     @api.get("/livez")
     def livez() -> Answer:
@@ -81,7 +83,8 @@ def blueprint(desk: Desk) -> Blueprint:
         found = device.readable_cases(int(limit))
         if found is None:
             return problem("broken", "the case store cannot be read just now", 503)
-        return make_response(jsonify(cases=[_case(case) for case in found])), 200
+        soil = device.soil_of(found)
+        return make_response(jsonify(cases=[_case(case, soil.get(case.case_id)) for case in found])), 200
 
     @api.post("/api/v1/diagnose")
     def diagnose() -> Answer:
@@ -129,7 +132,7 @@ def blueprint(desk: Desk) -> Blueprint:
     return api
 
 
-def _case(case: Any) -> dict[str, object]:
+def _case(case: Any, soil: SoilReading | None) -> dict[str, object]:
     body = case.body
     return {
         "case_id": case.case_id,
@@ -141,4 +144,5 @@ def _case(case: Any) -> dict[str, object]:
         "photos": body.photos,
         "model_version": body.model,
         "synced": case.synced,
+        "soil": asdict(soil) if soil else None,
     }

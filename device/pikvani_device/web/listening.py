@@ -39,6 +39,8 @@ _EXPECTED = {
 }
 _BEFORE = {"crop": "road.start", "camera": "road.crop", "symptoms": "capture.camera", "answer": "capture.camera"}
 _MISSES = 2
+_TROUBLES = {"silent": "sound_silent", "clipped": "sound_clipped", "noisy": "sound_noisy"}
+"""What is told of a note that sounds wrong, by `Sound.trouble`."""
 
 Slots = Mapping[str, str]
 
@@ -67,16 +69,16 @@ def blueprint(desk: Desk) -> Blueprint:
         data = note.stream.read(MAX_BYTES + 1) if note else b""
         try:
             with desk.room_for_work():
-                slots = understand(desk, data, at, visit.locale)
+                slots, trouble = understand(desk, data, at, visit.locale)
         except SpeechError:
-            slots = {}
+            slots, trouble = {}, "note_unreadable"
         except (ModelError, RuntimeAdapterError):
             visit.told = "voice_missing"
             return redirect(url_for(PAGES[at]), 303)
         except BusyError:
             visit.told = "busy"
             return redirect(url_for(PAGES[at]), 303)
-        return _follow(desk, visit, at, slots) or _missed(visit, at)
+        return _follow(desk, visit, at, slots) or _missed(visit, at, trouble)
 
     @listening.get("/confirm")
     def confirm() -> str | AnyResponse:
@@ -107,8 +109,8 @@ def blueprint(desk: Desk) -> Blueprint:
     return listening
 
 
-def understand(desk: Desk, data: bytes, at: str, locale: str) -> Slots:
-    """The slots of a voice note said on a page; empty where it was not understood.
+def understand(desk: Desk, data: bytes, at: str, locale: str) -> tuple[Slots, str]:
+    """The slots of a voice note said on a page, empty where it was not understood; and what to tell of its sound.
 
     Raises:
         SpeechError: the note is no sound.
@@ -119,8 +121,9 @@ def understand(desk: Desk, data: bytes, at: str, locale: str) -> Slots:
     samples = room.decoder.decode(data, "note")
     # On the page of symptoms farmers say sentences; elsewhere one of a few words is expected.
     expected = None if at == "symptoms" else [p for p in vocabulary(language) if p.slot in _EXPECTED[at]]
-    understood = room.ear(language, expected).listen(samples).understood
-    return understood.slots if understood.decision == "accept" else {}
+    listened = room.ear(language, expected).listen(samples)
+    understood, trouble = listened.understood, _TROUBLES.get(listened.sound.trouble, "")
+    return understood.slots if understood.decision == "accept" else {}, trouble
 
 
 def _follow(desk: Desk, visit: Visit, at: str, slots: Slots) -> AnyResponse | None:
@@ -179,7 +182,7 @@ def _confirm(desk: Desk, visit: Visit, yes: bool) -> AnyResponse:
     return redirect(url_for("capture.camera"), 303)
 
 
-def _missed(visit: Visit, at: str) -> AnyResponse:
+def _missed(visit: Visit, at: str, trouble: str) -> AnyResponse:
     visit.misses += 1
-    visit.told = "touch_instead" if visit.misses >= _MISSES else "not_understood"
+    visit.told = "touch_instead" if visit.misses >= _MISSES else trouble or "not_understood"
     return redirect(url_for(PAGES[at]), 303)

@@ -137,6 +137,13 @@ def _record(properties: dict[str, Any]) -> dict[str, Any]:
 
 _TEXT = {"type": "string"}
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+_SOIL = _record(
+    {
+        "moisture_percent": {"type": "number", "minimum": 0, "maximum": 100},
+        "temperature_c": {"type": "number", "minimum": -40, "maximum": 80},
+        "ec_us_cm": {"type": "integer", "minimum": 0, "maximum": 20_000},
+    }
+)
 _DECISION = {"type": "string", "enum": ["answer", "more", "refuse"]}
 _SCHEMAS: dict[str, Any] = {
     "Error": _record({"error": _TEXT, "detail": _TEXT}),
@@ -186,6 +193,10 @@ _SCHEMAS: dict[str, Any] = {
                         "photos": {"type": "integer", "minimum": 0},
                         "model_version": _TEXT,
                         "synced": {"type": "boolean"},
+                        "soil": {
+                            "description": "What a probe said then; null where there is none.",
+                            "oneOf": [_SOIL, {"type": "null"}],
+                        },
                     }
                 ),
             }
@@ -193,7 +204,7 @@ _SCHEMAS: dict[str, Any] = {
     ),
     "Health": {
         "type": "object",
-        "required": ["ok", "device", "app", "model", "runtime", "without"],
+        "required": ["ok", "device", "app", "model", "runtime", "without", "instruments"],
         "properties": {
             "ok": {"type": "boolean", "const": True},
             "device": _TEXT,
@@ -201,6 +212,11 @@ _SCHEMAS: dict[str, Any] = {
             "model": _TEXT,
             "runtime": _TEXT,
             "without": {"type": "object", "additionalProperties": _TEXT},
+            "instruments": {
+                "type": "object",
+                "description": "What the configured things on serial cables said last.",
+                "additionalProperties": {"type": ["object", "null"]},
+            },
         },
     },
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -17,17 +18,21 @@ from werkzeug.wrappers import Response as AnyResponse
 from pikvani_device.app.update import try_package
 from pikvani_device.diagnosis.photo import encode_for_keeping
 from pikvani_device.errors import DeviceError, SpeechError
+from pikvani_device.ports import ModemState, SoilReading
 from pikvani_device.sync.budget import Usage
 from pikvani_device.voice.clips import MAX_BYTES, sound_of
 from pikvani_device.web import logtail
-from pikvani_device.web.catalogue import say
+from pikvani_device.web.catalogue import date, number, say
 from pikvani_device.web.desk import Desk, channel, is_private
 from pikvani_device.web.keys import ApiKeys
+from pikvani_device.web.names import condition_name
 from pikvani_device.web.page import page
 from pikvani_device.web.pin import Pin
+from pikvani_device.web.printing import soil_text
 
 COOKIE = "pikvani-service"
 IDLE_S = 600.0
+_THINGS = {"gnss": "service.gnss", "modem": "service.modem", "soil": "service.soil", "printer": "service.printer"}
 
 
 class Sessions:
@@ -96,7 +101,8 @@ def blueprint(desk: Desk) -> Blueprint:
             back=url_for("road.start"),
             notice=told,
             detail=detail,
-            health=_health(desk),
+            health=_health(desk) + _instruments(desk),
+            cases=_cases(desk),
             keys=ApiKeys(device.store).all(),
             sticks=_sticks(desk),
             log=logtail.TAIL.lines()[-80:],
@@ -212,6 +218,42 @@ def _health(desk: Desk) -> list[tuple[str, str]]:
     except (DeviceError, msgspec.ValidationError) as error:
         facts.append(("service.update", str(error)))
     return facts
+
+
+def _instruments(desk: Desk) -> list[tuple[str, str]]:
+    """Name and last words of each configured thing on a serial cable."""
+    locale, things = desk.locale(), desk.device.instruments
+    facts = []
+    for name in things.configured:
+        latest, silent = things.latest(name), say("service.silent", locale)
+        if isinstance(latest, SoilReading):
+            said = soil_text(latest, locale)
+        elif isinstance(latest, ModemState):
+            signal = f"{latest.signal_dbm} dBm" if latest.signal_dbm is not None else ""
+            left = f"{number(latest.data_left_mb, locale)} MB" if latest.data_left_mb is not None else ""
+            said = ", ".join(part for part in (latest.operator, signal, left) if part) or silent
+        elif name == "gnss":
+            said = things.place() or silent
+        else:
+            said = desk.device.health.missing().get(name, "✓" if name == "printer" else silent)
+        facts.append((_THINGS[name], said))
+    return facts
+
+
+def _cases(desk: Desk) -> list[tuple[str, str, str]]:
+    """When, what, and the soil then, of the last cases."""
+    locale, cases = desk.locale(), desk.device.readable_cases(10) or []
+    soil = desk.device.soil_of(cases)
+    return [
+        (
+            date(datetime.fromtimestamp(case.wall_ms / 1000, UTC).date(), locale),
+            condition_name(case.body.condition, locale)
+            if case.body.decision == "answer"
+            else say("refused_title", locale),
+            soil_text(soil[case.case_id], locale) if case.case_id in soil else "",
+        )
+        for case in cases
+    ]
 
 
 def _sticks(desk: Desk) -> list[str]:
