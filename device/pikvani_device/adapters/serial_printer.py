@@ -53,6 +53,6 @@ class EscPosPrinter:
 def raster(image: NDArray[np.bool_]) -> bytes:
     """A picture as the command GS v 0."""
     rows, width = image.shape
-    size = (width // 8).to_bytes(2, "little") + rows.to_bytes(2, "little")
+    size: bytes = (width // 8).to_bytes(2, "little") + rows.to_bytes(2, "little")
     dots: bytes = np.packbits(image, axis=1).tobytes()
     return b"\x1dv0\x00" + size + dots
