@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from msgspec import Meta
 
 from pikvani_contract.errors import WireError
-from pikvani_contract.messages import Count, Name
+from pikvani_contract.fields import Count, Name
 
 SCHEMA = 1
 MAX_BYTES = 16_384

@@ -12,6 +12,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from pikvani_contract.consent import ConsentBody, ErasureBody
+from pikvani_contract.fields import E4, Count, Milliseconds, Name, OutboxId, Sequence, Text
+
 SCHEMA = 1
 MAX_RECORDS = 1_000
 """Records in one batch."""
@@ -19,16 +22,6 @@ MAX_GAPS = 64
 """Gaps in one receipt."""
 MAX_WANTED_BYTES = 65_536
 """Bytes of a repository's file in one ask."""
-
-_INT63 = 2**63 - 1
-Sequence = Annotated[int, Meta(ge=1, le=_INT63)]
-Milliseconds = Annotated[int, Meta(ge=-_INT63, le=_INT63)]
-Name = Annotated[str, Meta(max_length=64)]
-Text = Annotated[str, Meta(max_length=400)]
-Count = Annotated[int, Meta(ge=0, le=_INT63)]
-E4 = Annotated[int, Meta(ge=0, le=10_000)]
-"""A share from 0 to 1 in ten-thousandths: three bytes, where a float costs nine that do not compress."""
-OutboxId = Annotated[bytes, Meta(min_length=8, max_length=8)]
 
 
 class Lane(IntEnum):
@@ -124,7 +117,7 @@ class CaseBody(msgspec.Struct, array_like=True, frozen=True):
         quality: sharpness, brightness and leaf share of the best photograph, each a share.
         channel: `kiosk`, `lan`, `api` or `cli`.
         locale: the farmer's language.
-        consents: bits of what the farmer allowed, 0 for nothing.
+        consents: bits of `Consent` known when the case was recorded; what is allowed later comes as a `ConsentBody`.
     """
 
     decision: Name
@@ -217,13 +210,15 @@ class UpdateReport(msgspec.Struct, array_like=True, frozen=True):
     latency_ms: Count = 0
 
 
-Body = CaseBody | AlarmBody | SketchBody | BlockBody | UpdateReport
-BODIES: dict[str, type[CaseBody] | type[AlarmBody] | type[SketchBody] | type[BlockBody] | type[UpdateReport]] = {
+Body = CaseBody | AlarmBody | SketchBody | BlockBody | UpdateReport | ConsentBody | ErasureBody
+BODIES: dict[str, type[Body]] = {
     "case": CaseBody,
     "alarm": AlarmBody,
     "sketch": SketchBody,
     "block": BlockBody,
     "update": UpdateReport,
+    "consent": ConsentBody,
+    "erasure": ErasureBody,
 }
 
 
@@ -266,7 +261,7 @@ class Piece(msgspec.Struct, array_like=True, frozen=True):
     """
 
     want: Annotated[int, Meta(ge=0, le=3)]
-    size: Annotated[int, Meta(ge=-1, le=_INT63)]
+    size: Annotated[int, Meta(ge=-1, le=2**63 - 1)]
     offset: Count
     data: Annotated[bytes, Meta(max_length=MAX_WANTED_BYTES)]
 

@@ -18,7 +18,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from pikvani_contract.errors import WireError
-from pikvani_contract.messages import Name
+from pikvani_contract.fields import Name
 
 SKETCH_SCHEMA = 1
 MAX_ENCODED_BYTES = 2_048

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -205,6 +204,18 @@ class StoreSection(Section, frozen=True):
     marker: str = ""
 
 
+class PrivacySection(Section, frozen=True):
+    """Consent and erasure.
+
+    Attributes:
+        contact: name and telephone of the person complaints go to; while empty nobody is asked to allow anything.
+        voice_note_days: days a voice note stays on the device once its farmer allowed it; 0 for not at all.
+    """
+
+    contact: Annotated[str, Meta(max_length=120)] = ""
+    voice_note_days: Annotated[int, Meta(ge=0, le=3_650)] = 30
+
+
 class UpdateSection(Section, frozen=True):
     """Signed model updates.
 
@@ -249,6 +260,7 @@ class Config(Section, frozen=True):
     sync: SyncSection = SyncSection()
     enrolment: EnrolmentSection = EnrolmentSection()
     store: StoreSection = StoreSection()
+    privacy: PrivacySection = PrivacySection()
     update: UpdateSection = UpdateSection()
     gnss: GnssSection = GnssSection()
     modem: ModemSection = ModemSection()
@@ -357,42 +369,3 @@ def _check_together(config: Config, source: str) -> None:
             raise ConfigError(f"{source}: {name}.usb: say which one: its USB id, or its device file in {name}.path")
     if config.runtime.adapter == "onnx" and not config.runtime.providers:
         raise ConfigError(f'{source}: runtime.providers: name at least one, e.g. ["CPUExecutionProvider"]')
-
-
-def reference() -> str:
-    """The reference page in Markdown, out of the docstrings and defaults of this module."""
-    lines = [
-        "# The device's configuration",
-        "",
-        "Generated from `device/pikvani_device/config.py` by `pikvani-device config reference`; do not edit.",
-        f"The file is TOML, named by `--config` or by the environment variable `{ENVIRONMENT}`.",
-        "Every key may be left out.",
-    ]
-    for section in msgspec.structs.fields(Config):
-        doc = section.type.__doc__ or ""
-        lines += [
-            "",
-            f"## [{section.name}]",
-            "",
-            doc.strip().splitlines()[0],
-            "",
-            "| key | default | meaning |",
-            "|---|---|---|",
-        ]
-        meanings = dict(re.findall(r"^        (\w+): (.+)$", doc, re.MULTILINE))
-        for field in msgspec.structs.fields(section.type):
-            default = msgspec.json.encode(field.default).decode()
-            lines.append(f"| `{field.name}` | `{default}` | {meanings[field.name]} |")
-    return "\n".join(lines) + "\n"
-
-
-def as_toml(config: Config) -> str:
-    """The configuration with all defaults filled in, as TOML that `parse_config` reads back."""
-    lines: list[str] = []
-    for name, table in msgspec.to_builtins(config).items():
-        lines += [
-            f"[{name}]",
-            *(f"{key} = {msgspec.json.encode(value).decode()}" for key, value in table.items()),
-            "",
-        ]
-    return "\n".join(lines)

@@ -34,6 +34,7 @@ from pikvani_server.fleet.listener import StatusListener
 from pikvani_server.ingest.metrics import IngestMetrics
 from pikvani_server.ingest.worker import IngestSettings, IngestWorker
 from pikvani_server.link import BrokerAddress
+from pikvani_server.privacy import ledger
 from pikvani_server.rollout.blocks import BlockService
 from pikvani_server.rollout.service import RolloutService
 from pikvani_server.store import Store, open_store
@@ -85,6 +86,8 @@ def migrated_store(config: Config, stopping: threading.Event) -> Store:
     while True:
         try:
             store.migrate()
+            if again := ledger.replay(store, config.ledger_file):
+                log.warning("%d erasures that this database did not know are done again: was it restored?", again)
             return store
         except StoreAwayError as error:
             log.warning("%s", error)
@@ -185,12 +188,15 @@ def work_settings(config: Config) -> WorkSettings:
     """The part of a configuration the standing work needs."""
     learning = config.learning
     intervals = {"review": learning.review_interval_s, "drift": learning.drift_interval_s}
-    intervals["counts"] = learning.counts_interval_s
+    intervals |= {"counts": learning.counts_interval_s, "erase": config.privacy.erase_interval_s}
     return WorkSettings(
         intervals | {"propose": learning.propose_interval_s, "house": int(_HOUR_S)},
         learning.pipeline,
         config.candidates_dir,
         config.database.dead_letter_days,
+        config.ledger_file,
+        config.privacy.thumbnail_days,
+        config.privacy.voice_days,
     )
 
 

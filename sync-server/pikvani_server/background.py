@@ -1,8 +1,8 @@
 """The centre's standing work: one process leads and puts it into the queue, every process takes from it.
 
 Kinds: `counts` counts cases by day and place, `review` fills the queue of cases to name, `drift` judges new sketches
-and labels, `propose` asks whether training pays, `build` runs the pipeline of one proposal, `house` deletes what is
-past its time.
+and labels, `propose` asks whether training pays, `build` runs the pipeline of one proposal, `erase` takes erasures to
+their end, `house` deletes what is past its time.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pikvani_server.drift import computing, queries
 from pikvani_server.errors import ServerError, StoreAwayError
 from pikvani_server.fleet import counts
 from pikvani_server.jobs import Job, Jobs
+from pikvani_server.privacy import obeying
 from pikvani_server.review import queue, results
 from pikvani_server.store import Store
 from pikvani_server.store.leading import Leadership
@@ -44,12 +45,18 @@ class WorkSettings:
         pipeline: command that makes a candidate package; empty for none.
         candidates: where candidates are kept.
         dead_letter_days: dead letters older than this are deleted.
+        ledger: file that notes erasures.
+        thumbnail_days: consented thumbnails older than this are deleted.
+        voice_days: consented voice notes older than this are deleted.
     """
 
     intervals_s: Mapping[str, int]
     pipeline: tuple[str, ...]
     candidates: Path
     dead_letter_days: int
+    ledger: Path
+    thumbnail_days: int = 365
+    voice_days: int = 90
 
 
 class Background:
@@ -78,6 +85,7 @@ class Background:
             "drift": self._drift,
             "propose": self._propose,
             "build": self._build,
+            "erase": self._erase,
             "house": self._keep_house,
         }
 
@@ -173,10 +181,16 @@ class Background:
             lambda: not self._stopping.is_set() and self._jobs.renew(job, self._clock()),
         )
 
+    def _erase(self, _job: Job) -> None:
+        settings = self._settings
+        obeying.obey(self._store, settings.ledger, settings.candidates, self._clock())
+
     def _keep_house(self, _job: Job) -> None:
         letters = self._store.prune_dead_letters(self._settings.dead_letter_days)
+        settings = self._settings
+        files = obeying.drop_old_files(self._store, settings.thumbnail_days, settings.voice_days, self._clock())
         self._jobs.prune(self._clock())
         sessions.prune(self._store, self._clock())
         limits.prune(self._store, self._clock())
-        if letters:
-            log.info("%d old dead letters were deleted", letters)
+        if letters or files:
+            log.info("%d old dead letters and %d old files of consents were deleted", letters, files)

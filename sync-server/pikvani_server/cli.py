@@ -20,6 +20,7 @@ from pikvani_server.enrolment.commands import enrolment
 from pikvani_server.errors import ConfigError, ServerError
 from pikvani_server.learning_commands import COMMANDS, drift_run
 from pikvani_server.logs import set_up
+from pikvani_server.privacy_commands import erasures_group
 from pikvani_server.repository.commands import keys, repository
 from pikvani_server.rollout.commands import rollout
 
@@ -48,6 +49,7 @@ for _command in COMMANDS:
     cli.add_command(_command)
 cli.add_command(audit_commands)
 cli.add_command(enrolment)
+cli.add_command(erasures_group)
 cli.add_command(users_group)
 cli.add_command(tokens_group)
 cli.add_command(keys)

@@ -152,6 +152,19 @@ class LearningConfig(msgspec.Struct, frozen=True):
     """Where candidates are kept; empty for candidates in the data directory."""
 
 
+class PrivacyConfig(msgspec.Struct, frozen=True):
+    """Consent and erasure."""
+
+    ledger: str = ""
+    """File that notes every erasure, to be kept apart from backups; empty for erasures.jsonl in the data directory."""
+    erase_interval_s: NotNegative = 60
+    """Seconds between two looks for erasures to take to their end; 0 for none."""
+    thumbnail_days: Positive = 365
+    """Consented thumbnails older than this many days are deleted."""
+    voice_days: Positive = 90
+    """Consented voice notes older than this many days are deleted."""
+
+
 class UpdatesConfig(msgspec.Struct, frozen=True):
     """Signed updates and roll-outs."""
 
@@ -182,11 +195,17 @@ class Config(msgspec.Struct, frozen=True):
     learning: LearningConfig = LearningConfig()
     updates: UpdatesConfig = UpdatesConfig()
     enrolment: EnrolmentConfig = EnrolmentConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
 
     @property
     def candidates_dir(self) -> Path:
         """Where candidate packages are kept."""
         return Path(self.learning.candidates_dir or Path(self.data_dir) / "candidates")
+
+    @property
+    def ledger_file(self) -> Path:
+        """The file that notes erasures."""
+        return Path(self.privacy.ledger or Path(self.data_dir) / "erasures.jsonl")
 
     @property
     def database_url(self) -> str:

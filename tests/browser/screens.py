@@ -57,6 +57,14 @@ class Asker:
         self.photos()
         self.post("/symptoms", symptom="spots")
 
+    def said_symptoms(self) -> None:
+        self.stage.hear(dict)
+        self.context.request.post(
+            self.base + "/voice",
+            multipart={"at": "symptoms", "note": {"name": "n", "mimeType": "audio/wav", "buffer": b"x"}},
+            max_redirects=0,
+        )
+
     def heard(self, **slots: str) -> None:
         self.stage.hear(lambda: slots)
         self.context.request.post(
@@ -133,6 +141,40 @@ def _helped(asker: Asker) -> None:
     asker.post("/answer/helpful", helpful="yes")
 
 
+def _asked(asker: Asker) -> None:
+    asker.answered()
+    asker.get("/consent")
+
+
+def _asked_for(who: str, spoke: bool = False) -> Arrange:
+    def arrange(asker: Asker) -> None:
+        asker.stage.decide("answer")
+        asker.photos()
+        if spoke:
+            asker.said_symptoms()
+        asker.post("/symptoms", symptom="spots")
+        asker.post("/consent", who=who)
+
+    return arrange
+
+
+def _allowed(asker: Asker) -> None:
+    _asked_for("self")(asker)
+    asker.post("/consent/purposes", purpose="photo")
+
+
+def _digits(asker: Asker) -> None:
+    asker.begin()
+    for digit in "1234":
+        asker.post("/data", digit=digit)
+
+
+def _unknown_digits(asker: Asker) -> None:
+    asker.begin()
+    for digit in "00000000":
+        asker.post("/data", digit=digit)
+
+
 def _technician(asker: Asker) -> None:
     asker.begin()
     asker.post("/service/enter", pin=PIN)
@@ -160,6 +202,15 @@ FARMER: tuple[Screen, ...] = (
     *(Screen(f"stage-{stage}", f"/answer/{stage}", Asker.answered, scrolls=True) for stage in STAGES),
     Screen("take", "/answer/take", Asker.answered),
     Screen("take-helped", "/answer/take", _helped),
+    Screen("consent", "/consent", _asked),
+    Screen("consent-purposes", "/consent/purposes", _asked_for("self")),
+    Screen("consent-parent-spoke", "/consent/purposes", _asked_for("parent", spoke=True)),
+    Screen("consent-child", "/answer", _asked_for("child")),
+    Screen("consent-code", "/consent/code", _allowed),
+    Screen("data", "/data", _digits),
+    Screen("data-unknown", "/data", _unknown_digits),
+    Screen("data-found", "/data/found", _asked),
+    Screen("data-found-sent", "/data/found", _allowed),
     Screen("slip", "/answer/print", Asker.answered, scrolls=True),
     Screen("listen", "/listen?at=crop", Asker.begin),
     Screen("help", "/help", Asker.begin),

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 from waitress import create_server
 
 from pikvani_device.app import Device
@@ -65,11 +66,14 @@ class Stage:
         text = (
             f'[device]\ndata_dir = "{folder}"\n[runtime]\nadapter = "fake"\n[camera]\nadapter = "drawn"\nseed = 3\n'
             '[web]\nwifi_name = "Pikvani Wadi"\nwifi_password = "pik-pani-12"\n'
+            '[privacy]\ncontact = "Sunita Pawar, 02112 000000"\n'
         )
         self.device = Device(parse_config(text.encode(), "stage"))
         self.spoken: list[tuple[str, tuple[str, ...]]] = []
         self._voice = SimpleNamespace(
-            decoder=SimpleNamespace(decode=lambda data, name: data), ear=self._ear, close=lambda: None
+            decoder=SimpleNamespace(decode=lambda data, name: np.zeros(1_600, np.float32)),
+            ear=self._ear,
+            close=lambda: None,
         )
         self._hear: Callable[[], dict[str, str]] = dict
         self.trouble = ""

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pikvani_device.config import ENVIRONMENT, Config, as_toml, load_config, parse_config, reference
+from pikvani_device.config import ENVIRONMENT, Config, load_config, parse_config
+from pikvani_device.config_docs import as_toml, reference
 from pikvani_device.errors import ConfigError
 
 

@@ -48,7 +48,7 @@ class Clock:
 
 
 def work_settings(folder: Path, pipeline: tuple[str, ...] = (), **intervals: int) -> WorkSettings:
-    return WorkSettings(intervals, pipeline, folder / "candidates", 90)
+    return WorkSettings(intervals, pipeline, folder / "candidates", 90, folder / "erasures.jsonl")
 
 
 def many_wrong_labels(store: Store, right: int = 90, wrong: int = 60) -> None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pikvani_device.app.enrolment import EnrolmentRoom
     from pikvani_device.app.instruments import Instruments
     from pikvani_device.app.live import LiveView
+    from pikvani_device.app.privacy import PrivacyRoom
     from pikvani_device.app.voice import VoiceRoom
     from pikvani_device.diagnosis.advice import Advice
     from pikvani_device.diagnosis.advice.symptom_table import SymptomTable
@@ -292,6 +293,13 @@ class Device:
             kept.case = self.record(diagnosis, photos, crop, channel, locale)
         return kept.case
 
+    @cached_property
+    def privacy(self) -> PrivacyRoom:
+        """What farmers allowed and took back."""
+        from pikvani_device.app.privacy import PrivacyRoom
+
+        return PrivacyRoom(self)
+
     def latest_cases(self, limit: int = 20) -> list[StoredCase]:
         """What this device was last asked, newest first."""
         return self.store.latest_cases(limit)
@@ -365,28 +373,19 @@ class Device:
         return rescue(self.data_dir / "device.sqlite3", self.clock)
 
     def forget_old(self) -> int:
-        """Drop cases older than `store.keep_synced_days` that the centre has, and their photographs.
+        """Finish erasures, drop old voice notes and old cases the centre has; returns how many photographs went."""
+        from pikvani_device.app.privacy import forget_old
 
-        Returns:
-            Photographs removed.
-        """
-        age_ms = self.config.store.keep_synced_days * 86_400_000
-        names = self.store.forget_synced_before(self.clock.now().wall_ms - age_ms)
-        for name in names:
-            (self.data_dir / "photos" / name).unlink(missing_ok=True)
-        return len(names)
+        return forget_old(self)
 
     def say_sketches(self) -> int:
-        """Queue the drift sketches of the days that are over; returns how many.
-
-        Raises:
-            StoreError: the disk failed.
-        """
+        """Queue the drift sketches of the days that are over; returns how many."""
         return say_days(self.store, self.clock)
 
     def close(self) -> None:
         """Let everything go that was built. May be called twice."""
         built = self.__dict__
+        built.pop("privacy", None)
         for part in ("camera", "voice", "instruments", "store"):
             if part in built:
                 built.pop(part).close()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import astuple
 
 from pikvani_contract import topics
+from pikvani_contract.consent import ErasureOrder
 from pikvani_contract.errors import WireError
 from pikvani_contract.messages import UpdateOrder
 from pikvani_contract.wire import unpack
@@ -22,6 +23,7 @@ from pikvani_device.app.instruments import TOLD_FACT, read_told
 from pikvani_device.app.update import ORDER_FACT
 from pikvani_device.enrolment.talking import IdentityTalk
 from pikvani_device.errors import DeviceError
+from pikvani_device.store.keys import case_id
 from pikvani_device.sync.publisher import Publisher, PublisherSettings, Running, offline_status
 from pikvani_device.sync.relay import SOCKET_FILE, Relay
 
@@ -107,7 +109,9 @@ def build_publisher(device: Device, beat: Callable[[], None]) -> Linked:
     fetcher = MqttFetcher(broker, device_id, lambda size: publisher.allows_update(size), lambda: publisher.busy)
     listeners: dict[str, Callable[[bytes], object]] = {
         topics.device(device_id, topics.DOWN_BLOCK): fetcher.arrived,
-        topics.device(device_id, topics.DOWN_COMMAND): lambda payload: keep_order(store, payload),
+        topics.device(device_id, topics.DOWN_COMMAND): lambda payload: (
+            erase_by_order(device, payload) or keep_order(store, payload)
+        ),
     }
     talk = IdentityTalk(device.enrolment.identity) if device.config.enrolment.dir else None
     if talk is not None:
@@ -130,6 +134,24 @@ def _say_identity(talk: IdentityTalk, broker: PahoBroker, device: Device) -> Non
         return
     if report is not None:
         broker.publish(topics.device(device.config.device.id, topics.UP_IDENTITY), report)
+
+
+def erase_by_order(device: Device, payload: bytes) -> bool:
+    """Erase a case if that is what the centre orders; the tombstone that is queued tells it so.
+
+    Args:
+        device: whose case.
+        payload: bytes of a stranger.
+
+    Returns:
+        Whether it was such an order.
+    """
+    try:
+        order = unpack(payload, ErasureOrder)
+    except WireError:
+        return False
+    device.privacy.erase(case_id(order.outbox, order.seq), order.whole, "centre")
+    return True
 
 
 def keep_order(store: Store, payload: bytes) -> bool:

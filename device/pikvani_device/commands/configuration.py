@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from pikvani_device.commands.common import say
-from pikvani_device.config import as_toml, load_config, reference
+from pikvani_device.config import load_config
+from pikvani_device.config_docs import as_toml, reference
 
 
 @click.group()

@@ -23,6 +23,7 @@ from pikvani_contract.wire import pack_body
 from pikvani_device.errors import StoreError
 from pikvani_device.store.durable import Durable
 from pikvani_device.store.keys import (
+    KIND_LANES,
     LANES,
     SEQ_BITS,
     SEQ_MASK,
@@ -36,13 +37,6 @@ from pikvani_device.store.keys import (
 from pikvani_device.store.schema import migrations
 
 _LOCK_WAIT_S = 10
-_KIND_LANES = {
-    "case": Lane.RESULT,
-    "alarm": Lane.ALARM,
-    "sketch": Lane.SKETCH,
-    "update": Lane.UPDATE,
-    "block": Lane.BULK,
-}
 _SHED_ORDER = (Lane.BULK, Lane.SKETCH)
 _decode_case = msgspec.msgpack.Decoder(CaseBody)
 _decode_intervals = msgspec.msgpack.Decoder(list[tuple[int, int]])
@@ -67,6 +61,8 @@ def open_store(path: Path, clock: Clock) -> Store:
         # of 4, and moves a case's page to the database hardly more often.
         connection.execute("PRAGMA wal_autocheckpoint=250")
         connection.execute("PRAGMA journal_size_limit=4194304")
+        # What is deleted is overwritten: a thumbnail that was sent and let go must not stay in a free page.
+        connection.execute("PRAGMA secure_delete=ON")
         damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if damage != "ok":
             raise StoreError(
@@ -117,7 +113,7 @@ class Store(Durable):
         self, doing: str, kind: str, encoded: bytes, names: str | None = None, traits: bytes | None = None
     ) -> tuple[bytes, int, int]:
         """One row, durable, under the next key of its stream; returns outbox id, sequence and wall time."""
-        stream = self._boot * LANES + int(_KIND_LANES[kind])
+        stream = self._boot * LANES + int(KIND_LANES[kind])
         with self._lock:
             moment = self._clock.now()
             row = (kind, moment.mono_ms, moment.offset_ms, int(moment.trust), encoded, names, traits)

@@ -16,6 +16,16 @@ SEQ_BITS = 40
 SEQ_MASK = (1 << SEQ_BITS) - 1
 LANES = 16
 """Streams a boot may have."""
+KIND_LANES = {
+    "case": Lane.RESULT,
+    "alarm": Lane.ALARM,
+    "consent": Lane.ALARM,
+    "erasure": Lane.ALARM,
+    "sketch": Lane.SKETCH,
+    "update": Lane.UPDATE,
+    "block": Lane.BULK,
+}
+"""Which lane a kind of record takes."""
 
 
 @dataclass(frozen=True)
@@ -82,3 +92,15 @@ def pending(stream: int, sequences: SequenceSet) -> tuple[tuple[int, int], ...]:
 def case_id(outbox: bytes, seq: int) -> str:
     """The name of a case, unique over all devices."""
     return f"{outbox.hex()}-{seq}"
+
+
+def case_of(name: str) -> tuple[bytes, int]:
+    """Outbox and sequence of a case's name.
+
+    Raises:
+        ValueError: it is no such name.
+    """
+    outbox, _, seq = name.partition("-")
+    if len(outbox) != 16 or not seq.isascii() or not seq.isdecimal() or not 1 <= int(seq[:20]) <= SEQ_MASK:
+        raise ValueError(f"{name[:60]!r} is not the name of a case")
+    return bytes.fromhex(outbox), int(seq)

@@ -15,12 +15,19 @@ from pikvani_contract.clock import Clock
 from pikvani_device.errors import StoreError
 from pikvani_device.store.database import open_store
 
+DAMAGED = ".damaged-"
+"""Stands in the name of a damaged database that was replaced."""
 _MAX_KEY = 2**62
 _MANY = 500
 _TABLES = {
     "boots": ("boot", ("boot", "boot_id")),
     "outboxes": ("stream", ("stream", "outbox", "highest", "committed")),
     "records": ("id", ("id", "kind", "mono_ms", "offset_ms", "trust", "body", "photo_names", "traits")),
+    "consents": (
+        "id",
+        ("id", "outbox", "seq", "code", "purposes", "given_by", "notice", "locale", "wall_ms", "notes"),
+    ),
+    "erasures": ("id", ("id", "outbox", "seq", "whole", "wall_ms")),
 }
 
 
@@ -49,7 +56,7 @@ def rescue(path: Path, clock: Clock) -> Rescued:
     """
     if not path.is_file():
         raise StoreError(f"there is no case store at {path}: nothing to rescue")
-    damaged = path.with_name(f"{path.name}.damaged-{clock.now().wall_ms}")
+    damaged = path.with_name(f"{path.name}{DAMAGED}{clock.now().wall_ms}")
     try:
         # The log belongs to the file it was written for: they move together.
         for suffix in ("-wal", "-shm"):

@@ -125,3 +125,33 @@ def soil_readings(db: Database) -> None:
             PRIMARY KEY (boot, mono_ms)
         ) WITHOUT ROWID"""
     )
+
+
+@migrations()
+def consents_and_erasures(db: Database) -> None:
+    """What farmers allowed and took back. A consent outlives its case: what was sent can be taken back later."""
+    db.conn.execute(
+        """CREATE TABLE consents (
+            id INTEGER PRIMARY KEY,
+            outbox BLOB NOT NULL,
+            seq INTEGER NOT NULL,
+            code TEXT NOT NULL UNIQUE,
+            purposes INTEGER NOT NULL,
+            given_by TEXT NOT NULL,
+            notice TEXT NOT NULL,
+            locale TEXT NOT NULL,
+            wall_ms INTEGER NOT NULL,
+            notes TEXT NOT NULL,
+            UNIQUE (outbox, seq)
+        )"""
+    )
+    db.conn.execute(
+        """CREATE TABLE erasures (
+            id INTEGER PRIMARY KEY,
+            outbox BLOB NOT NULL,
+            seq INTEGER NOT NULL,
+            whole INTEGER NOT NULL,
+            wall_ms INTEGER NOT NULL,
+            UNIQUE (outbox, seq)
+        )"""
+    )

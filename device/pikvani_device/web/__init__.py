@@ -16,7 +16,19 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from pikvani_device.app import Device
-from pikvani_device.web import answering, api, capture, drawings, listening, logtail, printing, road, service, sounds
+from pikvani_device.web import (
+    answering,
+    api,
+    capture,
+    drawings,
+    listening,
+    logtail,
+    printing,
+    privacy,
+    road,
+    service,
+    sounds,
+)
 from pikvani_device.web.catalogue import LOCALES, say
 from pikvani_device.web.desk import Desk
 from pikvani_device.web.guard import guard
@@ -43,7 +55,7 @@ def create_app(device: Device) -> Flask:
     desk = Desk(device)
     logtail.install()
     guard(app)
-    for blueprint in (road, capture, answering, listening, printing, sounds, service, api):
+    for blueprint in (road, capture, answering, privacy, listening, printing, sounds, service, api):
         app.register_blueprint(blueprint.blueprint(desk))
     app.register_blueprint(drawings.blueprint())
     drawn = {path.stem for path in (Path(__file__).parent / "static" / "crops").glob("*.svg")}

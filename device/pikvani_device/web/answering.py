@@ -19,6 +19,7 @@ from pikvani_device.web.catalogue import date
 from pikvani_device.web.desk import BusyError, Desk, to_start
 from pikvani_device.web.drawings import picture_of
 from pikvani_device.web.page import page
+from pikvani_device.web.privacy import offered
 from pikvani_device.web.visits import Given, Visit
 
 SURE_FROM, LIKELY_FROM = 0.85, 0.6
@@ -44,7 +45,8 @@ def think(desk: Desk, visit: Visit) -> AnyResponse:
         visit.told = "busy"
         return redirect(url_for("road.symptoms"), 303)
     best = max(range(len(photos)), key=lambda n: (diagnosis.quality[n].accepted, diagnosis.quality[n].sharpness))
-    visit.given = Given(diagnosis, best, diagnosis.heat[best] if diagnosis.heat else None, case is not None)
+    heat = diagnosis.heat[best] if diagnosis.heat else None
+    visit.given = Given(diagnosis, best, heat, case is not None, case.case_id if case else "")
     visit.helpful = ""
     return redirect(url_for("answering.answer"), 303)
 
@@ -109,8 +111,8 @@ def blueprint(desk: Desk) -> Blueprint:
             return to_start() if visit is None else redirect(url_for("capture.camera"))
         from pikvani_device.web.printing import has_printer
 
-        back = url_for("answering.answer")
-        return page(desk, "take.html", ["take_along_how"], back=back, helpful=True, printer=has_printer(desk))
+        back, mine = url_for("answering.answer"), bool(desk.device.privacy.contact and given.case_id)
+        return page(desk, "take.html", ["take_along_how"], back=back, mine=mine, printer=has_printer(desk))
 
     @answering.get("/answer/qr.svg")
     def code() -> Response:
@@ -151,7 +153,7 @@ def blueprint(desk: Desk) -> Blueprint:
         if not visit.helpful:
             _count(desk, picked)
         visit.helpful, visit.told = picked, "helpful_thanks"
-        return redirect(url_for("answering.answer"), 303)
+        return redirect(url_for("privacy.ask" if offered(desk, visit) else "answering.answer"), 303)
 
     @answering.post("/again")
     def again() -> AnyResponse:

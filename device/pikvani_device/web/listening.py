@@ -14,6 +14,7 @@ from pikvani_contract.speech.phones import Language
 from pikvani_device.diagnosis.symptoms import pictures_of
 from pikvani_device.errors import ModelError, RuntimeAdapterError, SpeechError
 from pikvani_device.voice.clips import MAX_BYTES
+from pikvani_device.voice.notes import pcm_of
 from pikvani_device.voice.vocabulary import vocabulary
 from pikvani_device.web.answering import think
 from pikvani_device.web.capture import take_photo
@@ -119,6 +120,8 @@ def understand(desk: Desk, data: bytes, at: str, locale: str) -> tuple[Slots, st
     language: Language = "hi" if locale == "hi-IN" else "mr"
     room = desk.device.voice
     samples = room.decoder.decode(data, "note")
+    if at == "symptoms" and (visit := desk.visit()) is not None:
+        visit.add_note(pcm_of(samples))
     # On the page of symptoms farmers say sentences; elsewhere one of a few words is expected.
     expected = None if at == "symptoms" else [p for p in vocabulary(language) if p.slot in _EXPECTED[at]]
     listened = room.ear(language, expected).listen(samples)

@@ -1,6 +1,7 @@
 """The technician's page: behind a PIN, and never for an address outside the village's own network.
 
-Health, self-test, camera and microphone, what waits and what it cost, updates, the log, export, keys for programs.
+Health, self-test, camera and microphone, what waits and what it cost, updates, the log, export, consent and erasure,
+keys for programs.
 """
 
 from __future__ import annotations
@@ -108,6 +109,7 @@ def blueprint(desk: Desk) -> Blueprint:
             log=logtail.TAIL.lines()[-80:],
             camera=device.config.camera.adapter,
             made=made,
+            consents=_consents(desk),
         )
 
     @service.get("/")
@@ -175,6 +177,20 @@ def blueprint(desk: Desk) -> Blueprint:
         except DeviceError as error:
             return front_page("service.failed", str(error))
         return front_page("service.done", f"{exported} → {picked}, {released} ✓")
+
+    @service.post("/erase")
+    def erase() -> str:
+        which, what = request.form.get("which", ""), request.form.get("what", "")
+        if what not in ("sent", "whole"):
+            abort(400)
+        try:
+            case = device.privacy.find(which)
+            if case is None:
+                return front_page("service.failed", say("data.unknown", desk.locale()))
+            device.privacy.erase(case, what == "whole", "service")
+        except DeviceError as error:
+            return front_page("service.failed", str(error))
+        return front_page("data.done")
 
     @service.post("/keys")
     def make_key() -> str:
@@ -253,6 +269,18 @@ def _cases(desk: Desk) -> list[tuple[str, str, str]]:
             soil_text(soil[case.case_id], locale) if case.case_id in soil else "",
         )
         for case in cases
+    ]
+
+
+def _consents(desk: Desk) -> list[tuple[str, str]]:
+    """What was allowed and taken back, and to whom complaints go."""
+    privacy = desk.device.privacy
+    counts = privacy.shelf.counts()
+    return [
+        ("service.contact", privacy.contact or say("service.no_contact", desk.locale())),
+        ("service.in_force", str(counts["in_force"])),
+        ("service.taken_back", str(counts["taken_back"])),
+        ("service.erasures_waiting", str(counts["waiting"])),
     ]
 
 

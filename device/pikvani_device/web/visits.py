@@ -25,6 +25,8 @@ MAX_VISITS = 32
 """Visits at once; the one not touched for longest gives way, a phone before the kiosk."""
 MAX_PHOTO_BYTES = 32 * 2**20
 """What the photographs of all visits may take together."""
+MAX_NOTE_BYTES = 60 * 16_000 * 2
+"""A minute of speech, as `voice.notes.pcm_of` gives it."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,14 @@ class Given:
         best: index of the photograph to show.
         heat: map over that photograph, or None.
         kept: whether the case was recorded.
+        case_id: its name, empty where it was not.
     """
 
     diagnosis: Diagnosis
     best: int
     heat: NDArray[np.float32] | None
     kept: bool
+    case_id: str = ""
 
 
 @dataclass
@@ -70,6 +74,10 @@ class Visit:
         misses: notes not understood in a row.
         heard: what was heard and waits to be confirmed: slot and values.
         helpful: what was said to "was this helpful".
+        notes: what was said about this leaf, as `voice.notes.pcm_of` gives it; gone with the visit.
+        who: who was asked to allow something: `self`, `parent` or `child`.
+        digits: of a code, as far as they were touched.
+        subject: the case whose data this visit looks at.
     """
 
     id: str
@@ -86,11 +94,22 @@ class Visit:
     misses: int = 0
     heard: tuple[str, tuple[str, ...], str] | None = None
     helpful: str = ""
+    notes: list[bytes] = field(default_factory=list)
+    who: str = ""
+    digits: str = ""
+    subject: str = ""
 
     def next_leaf(self) -> None:
         """Forget the leaf, keep language and crop."""
         self.shots.clear()
+        self.notes.clear()
+        self.who, self.subject = "", ""
         self.symptoms, self.given, self.helpful, self.heard, self.told = frozenset(), None, "", None, ""
+
+    def add_note(self, pcm: bytes) -> None:
+        """Remember what was said, while all of it is no longer than one note may be."""
+        if sum(map(len, self.notes)) + len(pcm) <= MAX_NOTE_BYTES:
+            self.notes.append(pcm)
 
     def tell_once(self) -> str:
         """The sentence to say now, once; empty for none."""

@@ -41,6 +41,7 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (
             ("enrolment.page", N_("Identities")),
             ("work.page", N_("Standing work")),
+            ("privacy.page", N_("Consent and erasure")),
             ("dead_letters.page", N_("Dead letters")),
             ("people.page", N_("Users")),
             ("audit.page", N_("Audit log")),

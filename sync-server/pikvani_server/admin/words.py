@@ -116,6 +116,21 @@ LABELS: dict[str, dict[str, str]] = {
         "move": N_("Move"),
         "clear": N_("Clear a suspicion"),
     },
+    "consent": {
+        "consents": N_("Consents in force"),
+        "photo": N_("to the photo"),
+        "voice": N_("to the voice note"),
+        "training": N_("to training"),
+        "parents": N_("by parents"),
+    },
+    "erasure": {"whole": N_("everything"), "sent": N_("what was sent"), "waits": N_("waits")},
+    "asked": {
+        "kiosk": N_("kiosk"),
+        "lan": N_("phone"),
+        "service": N_("service page"),
+        "centre": N_("centre"),
+        "ledger": N_("ledger"),
+    },
     "enrolment": {
         "refused": N_("refused"),
         "revoked": N_("revoked"),

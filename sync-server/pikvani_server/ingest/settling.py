@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from pikvani_contract.consent import ConsentBody, ErasureBody
 from pikvani_contract.errors import WireError
 from pikvani_contract.messages import (
     MAX_GAPS,
@@ -174,6 +175,13 @@ def _place(
         said = (body.what, body.package, body.version, body.previous, body.order, body.detail)
         seen = (body.cases, body.errors, body.unanswered, body.latency_ms)
         settlement.updates.append((*when, device_id, outbox, record.seq, *said, *seen))
+    elif isinstance(body, ConsentBody):
+        _no_nul(body.notice, body.locale)
+        allowed = (body.purposes, body.given_by, body.notice, body.locale)
+        settlement.consents.append((device_id, body.outbox, body.seq, *allowed, received_at))
+    elif isinstance(body, ErasureBody):
+        _no_nul(body.asked_at)
+        settlement.erasures.append((device_id, body.outbox, body.seq, body.whole, body.asked_at, received_at))
     else:
         _place_block(device_id, body, received_at, settlement)
 

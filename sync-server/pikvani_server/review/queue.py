@@ -15,6 +15,7 @@ from pikvani_server.review.selection import select
 from pikvani_server.store import Store
 from pikvani_server.store.schema import blocks, cases, files
 from pikvani_server.store.schema_learning import progress, review_items, review_labels, review_leases
+from pikvani_server.store.schema_privacy import consents
 
 LEASE = timedelta(minutes=10)
 """How long an item is kept for the person who looks at it."""
@@ -52,8 +53,12 @@ def fill(store: Store, now: datetime, limit: int = 20_000) -> int:
     """
     since = store.read("looking how far review is", sa.select(progress.c.value).where(progress.c.name == _CURSOR))
     query = (
-        sa.select(cases, files.c.sha256, files.c.completed_at)
-        .select_from(files.join(cases, sa.and_(*(files.c[name] == cases.c[name] for name in _KEY))))
+        sa.select(cases, files.c.sha256, files.c.completed_at, consents.c.purposes)
+        .select_from(
+            files.join(cases, sa.and_(*(files.c[name] == cases.c[name] for name in _KEY))).outerjoin(
+                consents, sa.and_(*(files.c[name] == consents.c[name] for name in _KEY))
+            )
+        )
         .where(files.c.what == "thumbnail", files.c.completed_at.is_not(None))
         .order_by(files.c.completed_at)
         .limit(limit)
@@ -76,6 +81,8 @@ def fill(store: Store, now: datetime, limit: int = 20_000) -> int:
 
 
 def _item(row: dict[str, Any], now: datetime) -> dict[str, Any] | None:
+    # A case may say itself what was allowed; a consent given after its answer comes apart.
+    row = row | {"consents": row["consents"] | (row["purposes"] or 0)}
     chosen = select(
         row["device_id"], bytes(row["outbox"]), row["seq"], row["decision"], row["confidence_e4"], row["consents"]
     )
@@ -195,6 +202,15 @@ def counts(store: Store) -> dict[str, int]:
 
 def thumbnail(store: Store, key: CaseKey) -> bytes | None:
     """The picture of a queued case; None where it is gone or was never consented to."""
+    return _sent_file(store, key, "thumbnail")
+
+
+def voice_note(store: Store, key: CaseKey) -> bytes | None:
+    """What the farmer of a queued case said; None where nothing was, it is gone, or was never consented to."""
+    return _sent_file(store, key, "voice")
+
+
+def _sent_file(store: Store, key: CaseKey, what: str) -> bytes | None:
     query = (
         sa.select(blocks.c.offset_bytes, blocks.c.data)
         .select_from(
@@ -203,11 +219,11 @@ def thumbnail(store: Store, key: CaseKey) -> bytes | None:
                 sa.and_(*(blocks.c[name] == files.c[name] for name in (*_KEY, "what", "sha256"))),
             ).join(review_items, sa.and_(*(files.c[name] == review_items.c[name] for name in _KEY)))
         )
-        .where(key.of(files), files.c.what == "thumbnail", files.c.completed_at.is_not(None))
+        .where(key.of(files), files.c.what == what, files.c.completed_at.is_not(None))
         .order_by(blocks.c.offset_bytes)
     )
     whole = bytearray()
-    for row in store.read("reading a thumbnail", query):
+    for row in store.read("reading what was sent", query):
         data = bytes(row["data"])
         whole[row["offset_bytes"] : row["offset_bytes"] + len(data)] = data
     return bytes(whole) or None

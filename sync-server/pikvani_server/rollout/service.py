@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from pikvani_server.errors import ServerError
 from pikvani_server.link import BrokerAddress, Link
+from pikvani_server.privacy.ordering import send_erasures
 from pikvani_server.rollout import rows
 from pikvani_server.rollout.advancing import advance
 from pikvani_server.rollout.sending import send_orders
@@ -62,6 +63,7 @@ class RolloutService:
                         self._pass()
                     if self.link.ready.is_set():
                         send_orders(self._store, self.link.publish, self._clock())
+                        send_erasures(self._store, self.link.publish, self._clock())
                 except ServerError as error:
                     log.warning("%s", error)
         finally:

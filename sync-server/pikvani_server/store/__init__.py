@@ -12,6 +12,7 @@ from pikvani_server.store import (  # noqa: F401 - their tables belong to the sa
     schema_counts,
     schema_enrolment,
     schema_learning,
+    schema_privacy,
     schema_rollout,
 )
 from pikvani_server.store.port import Store

@@ -78,6 +78,13 @@ class Store(Protocol):
         """Delete dead letters older than that; returns how many."""
         ...
 
+    def scrub(self) -> bool:
+        """After rows were erased: leave nothing of them in free space; False where somebody reads, ask again.
+
+        On PostgreSQL tables are locked for as long as rewriting them takes.
+        """
+        ...
+
     def ping(self) -> None:
         """Ask the database for anything at all."""
         ...

@@ -17,7 +17,7 @@ from psycopg import sql
 from sqlalchemy.dialects import postgresql
 
 from pikvani_server.errors import StoreAwayError, StoreRefusedError
-from pikvani_server.store import migrate, partitions, sequence_codec
+from pikvani_server.store import erasing, migrate, partitions, sequence_codec
 from pikvani_server.store.rows import CASE_COLUMNS, Row, Settlement, StreamKey, StreamState
 from pikvani_server.store.sql import SqlStore
 
@@ -50,6 +50,10 @@ ON CONFLICT (id) DO UPDATE SET last_seen_at = greatest(devices.last_seen_at, exc
 """
 
 
+_SCRUBBED = ("blocks", "files", "consents", "review_items", "review_labels", "review_leases", "dead_letters")
+_REWRITTEN_BYTES = 2 * 2**30
+
+
 class PostgresStore(SqlStore):
     """PostgreSQL 15 or later.
 
@@ -66,6 +70,7 @@ class PostgresStore(SqlStore):
             pool_recycle=1800,
         )
         super().__init__(engine, postgresql.insert)
+        self._scrubber = engine.execution_options(isolation_level="AUTOCOMMIT")
         # Grows by one entry a month.
         self._tables: dict[partitions.Month, str] = {}
 
@@ -85,6 +90,7 @@ class PostgresStore(SqlStore):
         """See `Store.commit`."""
         with self._driver("committing results") as (connection, driver), driver.cursor() as cursor:
             settlement, answer = decide(_lock_states(cursor, keys))
+            erasing.turn_away(connection, settlement)
             by_table = self._by_table(settlement.cases)
             _write_streams(cursor, settlement)
             for table, rows in by_table.items():
@@ -94,6 +100,19 @@ class PostgresStore(SqlStore):
             self._write_totals(connection, settlement.counts)
             connection.commit()
         return answer
+
+    def scrub(self) -> bool:
+        """See `Store.scrub`: tables that can hold something of a person are written anew, large ones only cleaned."""
+        with self._translated("scrubbing"), self._scrubber.connect() as connection:
+            connection.exec_driver_sql("SET statement_timeout = 0")
+            try:
+                for table in _SCRUBBED:
+                    size = connection.exec_driver_sql("SELECT pg_total_relation_size(%s)", (table,)).scalar_one()
+                    full = "FULL " if size <= _REWRITTEN_BYTES else ""
+                    connection.exec_driver_sql(f"VACUUM {full}{table}")
+            finally:
+                connection.invalidate()  # its settings are not those of the pool
+        return True
 
     def _by_table(self, rows: list[Row]) -> dict[str, list[Row]]:
         """Rows by the table they are copied into; makes partitions, on a connection of its own, when a month begins."""

@@ -81,6 +81,8 @@ BLOCK_COLUMNS = (
     "data",
     "received_at",
 )
+CONSENT_COLUMNS = ("device_id", "outbox", "seq", "purposes", "given_by", "notice", "locale", "received_at")
+ERASURE_COLUMNS = ("device_id", "outbox", "seq", "whole", "asked_at", "received_at")
 DEAD_LETTER_COLUMNS = (
     "digest",
     "received_at",
@@ -143,6 +145,8 @@ class Settlement:
     sketches: list[Row] = field(default_factory=list)
     blocks: list[Row] = field(default_factory=list)
     updates: list[Row] = field(default_factory=list)
+    consents: list[Row] = field(default_factory=list)
+    erasures: list[Row] = field(default_factory=list)
     dead_letters: list[Row] = field(default_factory=list)
     seen: dict[str, datetime] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)

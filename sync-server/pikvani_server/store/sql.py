@@ -15,11 +15,12 @@ import sqlalchemy as sa
 
 from pikvani_contract.clock import ClockTrust
 from pikvani_server.errors import StoreAwayError, StoreRefusedError
-from pikvani_server.store import files, schema
+from pikvani_server.store import erasing, files, schema
 from pikvani_server.store.port import Found
 from pikvani_server.store.rows import (
     ALARM_COLUMNS,
     BLOCK_COLUMNS,
+    CONSENT_COLUMNS,
     DEAD_LETTER_COLUMNS,
     SKETCH_COLUMNS,
     UPDATE_COLUMNS,
@@ -28,6 +29,7 @@ from pikvani_server.store.rows import (
     Row,
     Settlement,
 )
+from pikvani_server.store.schema_privacy import consents
 from pikvani_server.store.schema_rollout import update_reports
 
 _REFUSED = (sa.exc.IntegrityError, sa.exc.DataError, sa.exc.StatementError)
@@ -71,7 +73,7 @@ class SqlStore:
     # --- rare records of a settlement, inside the caller's transaction -----------------------------------
 
     def _write_rare(self, connection: sa.Connection, settlement: Settlement) -> None:
-        """Alarms, sketches, blocks and dead letters, always in this order and sorted, so that no ring forms."""
+        """What is rare, always in this order and sorted, so that no ring forms."""
         if settlement.alarms:
             rows = _dicts(ALARM_COLUMNS, settlement.alarms)
             connection.execute(self._insert(schema.alarms).on_conflict_do_nothing(), rows)
@@ -81,10 +83,24 @@ class SqlStore:
         if settlement.sketches:
             self._write_sketches(connection, settlement.sketches)
         corrupt = files.write_blocks(connection, self._insert, _dicts(BLOCK_COLUMNS, settlement.blocks))
+        if settlement.consents:
+            self._write_consents(connection, settlement.consents)
+        if settlement.erasures:
+            erasing.bury(connection, self._insert, settlement.erasures)
         letters = settlement.dead_letters + corrupt
         if letters:
             settlement.counts.dead_letters += len(corrupt)
             self._write_dead_letters(connection, letters)
+
+    def _write_consents(self, connection: sa.Connection, rows: list[Row]) -> None:
+        insert = self._insert(consents)
+        # A consent only grows, until a tombstone ends it: the order in which its parts come does not matter.
+        grown = insert.on_conflict_do_update(
+            index_elements=["device_id", "outbox", "seq"],
+            set_={"purposes": consents.c.purposes.bitwise_or(insert.excluded.purposes)},
+        )
+        for row in sorted(_dicts(CONSENT_COLUMNS, rows), key=lambda r: (r["device_id"], r["outbox"], r["seq"])):
+            connection.execute(grown, row)
 
     def _write_sketches(self, connection: sa.Connection, rows: list[Row]) -> None:
         insert = self._insert(schema.sketches)

@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from pikvani_server.store import migrate, schema, sequence_codec
+from pikvani_server.store import erasing, migrate, schema, sequence_codec
 from pikvani_server.store.rows import CASE_COLUMNS, Row, Settlement, StreamKey, StreamState
 from pikvani_server.store.sql import SqlStore
 
 T = TypeVar("T")
 _BUSY_TIMEOUT_S = 30
+_ERASING = ("secure_delete=ON",)  # what is deleted is overwritten: a thumbnail must not stay in a free page
+_REWRITTEN_BYTES = 2 * 2**30
 _PLACES = ", ".join("?" * len(CASE_COLUMNS))
 # Nothing but our own column names is put into the text.
 _INSERT_CASES = f"INSERT INTO cases ({', '.join(CASE_COLUMNS)}) VALUES ({_PLACES})"  # noqa: S608
@@ -37,6 +39,7 @@ class SqliteStore(SqlStore):
         sa.event.listen(engine, "begin", _begin)
         super().__init__(engine, sqlite.insert)
         self._reader = engine.execution_options(sqlite_begin="BEGIN")
+        self._scrubber = engine.execution_options(sqlite_begin="")  # VACUUM stands outside of transactions
 
     def migrate(self) -> None:
         """Bring the tables to this version; a second process waits for the first."""
@@ -51,6 +54,7 @@ class SqliteStore(SqlStore):
         """See `Store.commit`. The whole file is locked from the first read on."""
         with self._translated("committing results"), self._engine.begin() as connection:
             settlement, answer = decide(_states(connection, keys))
+            erasing.turn_away(connection, settlement)
             _write_streams(connection, settlement)
             if settlement.cases:
                 connection.exec_driver_sql(_INSERT_CASES, [_plain(row) for row in settlement.cases])
@@ -58,6 +62,15 @@ class SqliteStore(SqlStore):
             self._write_seen(connection, settlement.seen)
             self._write_totals(connection, settlement.counts)
         return answer
+
+    def scrub(self) -> bool:
+        """See `Store.scrub`: the file is written anew, where it is not very large, and the log emptied."""
+        with self._translated("scrubbing"), self._scrubber.connect() as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+            if pages * connection.exec_driver_sql("PRAGMA page_size").scalar_one() <= _REWRITTEN_BYTES:
+                connection.exec_driver_sql("VACUUM")
+            busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
+        return not busy
 
     def _read(self, doing: str, query: Any) -> list[dict[str, Any]]:
         # A page must not take the write lock that ingest needs.
@@ -67,14 +80,15 @@ class SqliteStore(SqlStore):
 
 def _prepare(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864", *_ERASING):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
 def _begin(connection: sa.Connection) -> None:
     # Taking the write lock at the start is what makes "look, then write" one step.
-    connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE"))
+    if begin := connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE"):
+        connection.exec_driver_sql(begin)
 
 
 def _states(connection: sa.Connection, keys: Sequence[StreamKey]) -> dict[StreamKey, StreamState]:

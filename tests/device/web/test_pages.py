@@ -46,7 +46,7 @@ def test_given_the_pages_sources_then_every_sentence_they_name_exists_and_none_l
     known = strings("en-IN")
     for name in re.findall(r"""\bt\('([\w.]+)'[,)]""", text):
         assert name in known, name
-    families = ("crop.", "condition.", "aim.", "symptom.", "stage.")
+    families = ("crop.", "condition.", "aim.", "symptom.", "stage.", "consent.", "digit.")
     reasons = set(get_args(Reason)) | {"too_small", "too_dark", "too_bright", "blurred", "no_leaf", "unreadable"}
     for name in known:
         assert name.startswith(families) or name in reasons or re.search(rf"['\"]{re.escape(name)}['\"]", text), name

@@ -26,7 +26,7 @@ from pikvani_server.store.schema_learning import review_items
 
 blueprint = Blueprint("review", __name__, url_prefix="/review")
 _KNOWN_FOR = timedelta(days=400)
-_JPEG = b"\xff\xd8\xff"
+_JPEG, _OGG = b"\xff\xd8\xff", b"OggS"
 
 
 @blueprint.get("")
@@ -38,6 +38,7 @@ def page() -> ResponseReturnValue:
         [],
         item=item,
         photo=_photo_href(item) if item else "",
+        voice=_voice_href(item) if item else "",
         groups=_choices(item["crop"] if item else ""),
         unusable=UNUSABLE,
         counts=queue.counts(store()),
@@ -61,6 +62,7 @@ def disputed() -> ResponseReturnValue:
         [],
         item=item,
         photo=_photo_href(item) if item else "",
+        voice=_voice_href(item) if item else "",
         groups=_choices(item["crop"] if item else ""),
         unusable=UNUSABLE,
         counts=queue.counts(store()),
@@ -116,6 +118,15 @@ def photo(device_id: str, outbox: str, seq: str) -> ResponseReturnValue:
     return Response(found, content_type="image/jpeg")
 
 
+@blueprint.get("/voice/<device_id>/<outbox>/<seq>.ogg")
+def voice(device_id: str, outbox: str, seq: str) -> ResponseReturnValue:
+    """The consented voice note of a queued case."""
+    found = queue.voice_note(store(), _key(device_id, outbox, seq))
+    if found is None or not found.startswith(_OGG):
+        abort(404)
+    return Response(found, content_type="audio/ogg")
+
+
 @blueprint.get("/results", endpoint="results")
 def results_page() -> ResponseReturnValue:
     """Accuracy by crop, as labels tell it."""
@@ -166,9 +177,17 @@ def _choices(crop: str) -> list[tuple[str, list[str]]]:
 
 
 def _photo_href(item: Found) -> str:
-    return url_for(
-        "review.photo", device_id=item["device_id"], outbox=bytes(item["outbox"]).hex(), seq=str(item["seq"])
-    )
+    return _href("review.photo", item)
+
+
+def _voice_href(item: Found) -> str:
+    """Empty where nothing was said."""
+    key = CaseKey(item["device_id"], bytes(item["outbox"]), item["seq"])
+    return _href("review.voice", item) if queue.voice_note(store(), key) else ""
+
+
+def _href(endpoint: str, item: Found) -> str:
+    return url_for(endpoint, device_id=item["device_id"], outbox=bytes(item["outbox"]).hex(), seq=str(item["seq"]))
 
 
 def _key(device_id: str, outbox: str, seq: str) -> CaseKey:
