@@ -24,9 +24,13 @@ MIN_STEPS = 10
 """Fewer values say nothing."""
 MOST_STEPS = 1_000
 """A longer series is searched in blocks of medians, then each change is placed within its block."""
+MOST_CALENDAR_STEPS = 50_000
+"""In a longer series the season is looked for in the blocks alone."""
 MOST_CHANGES = 10
 PENALTY = 1.3
 """Factor on the modified BIC. This and what follows were chosen on the bench's development seeds."""
+WIDTHS = (0, 2, 4, 8)
+"""Steps that changes may take. Smoothed series have no sharp ones."""
 MAX_PHI = 0.95
 """Above it noise explains every shift."""
 INVISIBLE = 0.01
@@ -34,6 +38,9 @@ INVISIBLE = 0.01
 MIN_VISIBLE = 0.12
 """A change smaller than this share of the range is none."""
 SPIKE_WIDTHS = 5.0
+MOST_SPIKES = 0.05
+MIN_PRESENT = 0.5
+"""With fewer steps present, no season is looked for."""
 MIN_SPREAD_RATIO = 1.8
 MIN_SPREAD_STEPS = 20
 _FLAT = 1e-9  # of the largest value: what is left below it is rounding
@@ -59,6 +66,7 @@ class _Model:
     criterion: float
     changes: list[int]
     shape: Shape
+    width: int
     noise: float
     innovations: Vector
 
@@ -79,18 +87,28 @@ def detect(values: Vector) -> list[Alarm]:
     if np.ptp(present) < _FLAT:
         return []
     block = -(-len(present) // MOST_STEPS)
-    series = _blocks(present, block)
-    calm = _without_spikes(without_season(series))
+    present = _without_calendar(present, steps)
+    calm = _without_spikes(present if block == 1 else without_season(_blocks(present, block)))
     if np.ptp(calm) < _FLAT:
         return []
     model = _chosen(calm)
     described = (_described(calm, model, i) for i in range(len(model.changes)))
     alarms = [alarm for alarm in described if alarm is not None]
-    spread = _spread_change(model)
+    spread = _spread_change(model, float(np.ptp(calm)))
     if spread and all(abs(spread.index - alarm.index) >= MIN_SPREAD_STEPS for alarm in alarms):
         alarms = sorted([*alarms, spread], key=lambda alarm: alarm.index)
-    placed = [(_placed(present, alarm.index * block, block), alarm) for alarm in alarms]
+    # A change that took some steps is told from its first one on.
+    early = model.width // 2 if block == 1 else 0
+    placed = [(_placed(present, (a.index - early * (a is not spread)) * block, block), a) for a in alarms]
     return [Alarm(int(steps[at]), alarm.score, alarm.direction) for at, alarm in placed]
+
+
+def _without_calendar(present: Vector, steps: NDArray[np.int64]) -> Vector:
+    """The present values less the season, whose phase counts the missing steps too."""
+    every = np.arange(steps[0], steps[-1] + 1)
+    if len(steps) < MIN_PRESENT * len(every) or len(every) > MOST_CALENDAR_STEPS:
+        return present
+    return np.asarray(without_season(np.interp(every, steps, present))[steps - steps[0]])
 
 
 def _blocks(values: Vector, block: int) -> Vector:
@@ -123,7 +141,8 @@ def _without_spikes(values: Vector) -> Vector:
     middle = np.median(windows, axis=1)
     away = values - middle
     spread = 1.4826 * np.median(np.abs(away))
-    spread = max(spread, 0.01 * float(np.ptp(middle)))
+    # Where most values are alike, as with rare counts, the others are no spikes: no more than a few steps can be.
+    spread = max(spread, 0.01 * float(np.ptp(middle)), float(np.quantile(np.abs(away), 1 - MOST_SPIKES)) / SPIKE_WIDTHS)
     return np.where(np.abs(away) > SPIKE_WIDTHS * spread, middle, values)
 
 
@@ -134,14 +153,16 @@ def _chosen(values: Vector) -> _Model:
     shapes: tuple[Shape, ...] = ("level", "line")
     for shape in shapes:
         least = shortest if shape == "level" else max(5, shortest + 2)
-        models += [_judged(values, changes, shape) for changes in partitions(values, shape, least, MOST_CHANGES)]
+        for changes in partitions(values, shape, least, MOST_CHANGES):
+            room = min(np.diff([0, *changes, n])) // 2 if changes else 1
+            models += [_judged(values, changes, shape, width) for width in WIDTHS if width < room or not width]
     return min(models, key=lambda model: model.criterion)
 
 
-def _judged(values: Vector, changes: list[int], shape: Shape) -> _Model:
+def _judged(values: Vector, changes: list[int], shape: Shape, width: int) -> _Model:
     """Penalised likelihood of pieces with first-order autoregressive residuals that start anew in each piece."""
     n = len(values)
-    left = values - fitted(values, changes, shape)
+    left = values - fitted(values, changes, shape, width)
     starts = np.zeros(n, dtype=bool)
     starts[[0, *changes]] = True
     before = np.where(starts, 0.0, np.concatenate([[0.0], left[:-1]]))
@@ -156,9 +177,10 @@ def _judged(values: Vector, changes: list[int], shape: Shape) -> _Model:
     per_change = 3.0 if shape == "level" else 4.0
     penalty = len(changes) * per_change * np.log(n) + float(np.log(lengths / n).sum())
     penalty += (1 if shape == "line" else 0) * np.log(n) + (np.log(n) if phi > 0 else 0.0)
+    penalty += np.log(n) if width else 0.0
     criterion = n * np.log(variance) - pieces * np.log(1 - phi**2) + PENALTY * penalty
     noise = float(np.sqrt(variance / (1 - phi**2)))
-    return _Model(criterion, changes, shape, noise, innovations)
+    return _Model(criterion, changes, shape, width, noise, innovations)
 
 
 def _described(values: Vector, model: _Model, which: int) -> Alarm | None:
@@ -181,16 +203,21 @@ def _described(values: Vector, model: _Model, which: int) -> Alarm | None:
     return Alarm(at, abs(size) / model.noise, "up" if size > 0 else "down")
 
 
-def _spread_change(model: _Model) -> Alarm | None:
+def _spread_change(model: _Model, visible: float) -> Alarm | None:
     """The one best change of the innovations' variance, if it is beyond doubt.
 
     Gaussian likelihood ratio (Inclan and Tiao 1994, JASA 89:913-923), divided by (kurtosis - 1) / 2, because heavy
     tails alone make it large.
     """
-    values = model.innovations
-    n = len(values)
+    n = len(model.innovations)
     if n < 3 * MIN_SPREAD_STEPS:
         return None
+    # A piece's first residual counts as none, and a running mean is taken off: where a line misses a curve, or noise
+    # wanders more than its model, nothing got wider.
+    values = model.innovations.copy()
+    values[[0, *model.changes]] = 0.0
+    padded = np.pad(values, MIN_SPREAD_STEPS // 2, mode="reflect")
+    values -= np.lib.stride_tricks.sliding_window_view(padded, MIN_SPREAD_STEPS + 1).mean(axis=1)
     squares = values**2
     places = np.arange(MIN_SPREAD_STEPS, n - MIN_SPREAD_STEPS + 1)
     total = float(squares.sum())
@@ -205,6 +232,8 @@ def _spread_change(model: _Model) -> Alarm | None:
     scaled = np.concatenate([values[:at] / np.sqrt(before[best]), values[at:] / np.sqrt(after[best])])
     tails = max(1.0, (float(np.mean(scaled**4)) - 1) / 2)
     ratio = float(np.sqrt(after[best] / before[best]))
+    if np.sqrt(max(before[best], after[best])) < INVISIBLE * visible:
+        return None
     if gains[best] / tails < PENALTY * 4 * np.log(n) or max(ratio, 1 / ratio) < MIN_SPREAD_RATIO:
         return None
     return Alarm(at, abs(float(np.log(ratio))), "wider" if ratio > 1 else "narrower")

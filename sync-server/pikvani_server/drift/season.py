@@ -19,6 +19,8 @@ MIN_LEVEL_CORRELATION = 0.5
 MIN_LEVEL_TROUGH = -0.3
 """A level that correlates with itself a period on must also oppose itself half a period on: a shift does not."""
 MIN_LOG_GAIN = 0.03
+MIN_FORETOLD = 0.65
+"""Share of a slow wave's variance that its other cycles must foretell: what comes at its own time is no season."""
 
 
 def without_season(values: Vector) -> Vector:
@@ -38,8 +40,20 @@ def without_season(values: Vector) -> Vector:
             if log_share > share + MIN_LOG_GAIN:
                 return np.log(values) - log_pattern
         return values - pattern
+    return _without_wave(values)
+
+
+def _without_wave(values: Vector) -> Vector:
     period = _period_of_levels(values)
-    return values - _level_pattern(values, period) if period else values
+    if not period:
+        return values
+    candidates = [values, np.log(values)] if values.min() > 0 else [values]
+    shares = [_foretold(one, period) for one in candidates]
+    best = int(np.argmax([shares[0] + MIN_LOG_GAIN, *shares[1:]]))
+    if shares[best] < MIN_FORETOLD:
+        return values
+    phase = np.arange(len(values)) % period
+    return np.asarray(candidates[best] - _smooth_means(candidates[best], phase, period)[phase])
 
 
 def _autocorrelation(values: Vector, longest: int) -> Vector:
@@ -103,10 +117,24 @@ def _period_of_levels(values: Vector) -> int:
     return period if deep and acf[period] > MIN_LEVEL_CORRELATION and period >= SHORTEST_PERIOD else 0
 
 
-def _level_pattern(values: Vector, period: int) -> Vector:
-    phase = np.arange(len(values)) % period
+def _smooth_means(values: Vector, phase: NDArray[np.int64], period: int) -> Vector:
+    """Means by phase `[period]`, zero on the whole. Neighbouring phases of a slow wave are alike: noise is smoothed."""
     means = np.array([values[phase == p].mean() for p in range(period)])
-    # Neighbouring phases of a slow wave are alike: a short circular mean takes out what is noise.
     half = max(1, period // 16)
     smooth = np.mean([np.roll(means, shift) for shift in range(-half, half + 1)], axis=0)
-    return np.asarray((smooth - smooth.mean())[phase], dtype=np.float64)
+    return np.asarray(smooth - smooth.mean())
+
+
+def _foretold(values: Vector, period: int) -> float:
+    """Share of the variance of each cycle that the pattern of the other cycles tells."""
+    x = np.arange(len(values)) - (len(values) - 1) / 2
+    flat = values - values.mean() - x * (x @ values) / (x @ x)
+    phase, cycle = np.arange(len(values)) % period, np.arange(len(values)) // period
+    left = 0.0
+    spread = 0.0
+    for number in range(len(values) // period):
+        own = flat[cycle == number]
+        told = _smooth_means(flat[cycle != number], phase[cycle != number], period)
+        left += float(np.sum((own - own.mean() - told) ** 2))
+        spread += float(np.sum((own - own.mean()) ** 2))
+    return 1 - left / spread if spread > 0 else 0.0

@@ -6,6 +6,7 @@ noise model and does not choose how many pieces there are; that is the business 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -43,15 +44,34 @@ def partitions(values: Vector, shape: Shape, shortest: int, most: int) -> list[l
     return found
 
 
-def fitted(values: Vector, changes: list[int], shape: Shape) -> Vector:
-    """The pieces' least-squares fit `[n]`."""
-    fit = np.empty(len(values))
-    for start, end in zip([0, *changes], [*changes, len(values)], strict=True):
-        piece = values[start:end]
-        fit[start:end] = piece.mean()
+def fitted(values: Vector, changes: list[int], shape: Shape, width: int = 0) -> Vector:
+    """The pieces' least-squares fit `[n]`.
+
+    Args:
+        values: `[n]`, finite.
+        changes: First index of each piece but the first, ascending.
+        shape: What each piece is fitted with.
+        width: Even; so many steps around each change belong to neither piece: one goes over into the other there.
+            Less than half of the shortest piece.
+    """
+    n, half = len(values), width // 2
+    fit = np.empty(n)
+    edges = [0, *changes, n]
+    for number, (start, end) in enumerate(pairwise(edges)):
+        first = start + (half if number else 0)
+        last = end - (half if end < n else 0)
+        piece = values[first:last]
+        middle = first + (len(piece) - 1) / 2
+        slope = 0.0
         if shape == "line":
-            x = np.arange(len(piece)) - (len(piece) - 1) / 2
-            fit[start:end] += x * (float(x @ piece) / max(float(x @ x), 0.5))
+            x = np.arange(first, last) - middle
+            slope = float(x @ piece) / max(float(x @ x), 0.5)
+        reach = np.arange(max(0, start - half), min(n, end + half))
+        line = piece.mean() + slope * (reach - middle)
+        if number and half:
+            share = (np.arange(width) + 0.5) / width
+            line[:width] = share * line[:width] + (1 - share) * fit[start - half : start + half]
+        fit[reach] = line
     return fit
 
 

@@ -139,15 +139,20 @@ def f1(truth: tuple[int, ...], alarms: list[int], margin: int = MARGIN) -> float
     """F1 with a margin; step 0 counts as a change in both, so silence on a null is 1."""
     true = {0, *truth}
     said = {0, *alarms}
-    free = set(said)
-    hits = 0
+    hits = matched(true, said, margin)
+    precision, recall = hits / len(said), hits / len(true)
+    return 2 * precision * recall / (precision + recall)
+
+
+def matched(true: set[int], said: set[int], margin: int) -> int:
+    """How many true changes have an alarm within the margin, each alarm used once."""
+    free, hits = set(said), 0
     for t in sorted(true):
         near = [s for s in free if abs(s - t) <= margin]
         if near:
             hits += 1
             free.remove(min(near, key=lambda s: abs(s - t)))
-    precision, recall = hits / len(said), hits / len(true)
-    return 2 * precision * recall / (precision + recall)
+    return hits
 
 
 def covering(truth: tuple[int, ...], alarms: list[int], n: int) -> float:

@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from tests.server.drift.annotated_series import DEVELOPMENT_SEEDS as ANNOTATED_SEEDS
+from tests.server.drift.annotated_series import TEST_SEEDS as ANNOTATED_TEST_SEEDS
+from tests.server.drift.annotated_series import annotated, covering_of_all, f1_of_all
 from tests.server.drift.made_series import DEVELOPMENT_SEEDS, NULLS, TEST_SEEDS, covering, f1, made
 
 from pikvani_server.drift.detector import MIN_STEPS, detect
@@ -23,8 +26,66 @@ def test_it_beats_silence_and_seldom_cries_wolf_on_development_seeds() -> None:
     assert np.mean([bool(a) for s, a in judged if s.kind in NULLS]) < 0.1
 
 
+def test_it_beats_silence_on_stand_ins_of_annotated_real_series() -> None:
+    # given economy, counts, sensors, prices and more, each seen by five annotators (development seeds)
+    judged = [(s, [a.index for a in detect(s.values)]) for s in annotated(ANNOTATED_SEEDS[:2])]
+
+    def scores(alarms: list[list[int]]) -> np.ndarray:
+        pairs = zip((s for s, _ in judged), alarms, strict=True)
+        both = [(f1_of_all(s.annotations, a), covering_of_all(s.annotations, a, len(s.values))) for s, a in pairs]
+        return np.mean(both, axis=0)
+
+    # then both measures are clearly better than those of silence
+    assert np.all(scores([alarms for _, alarms in judged]) > scores([[] for _ in judged]) + 0.08)
+
+
+def test_laps_seen_through_a_smoothing_watch_are_laps_and_no_season() -> None:
+    rng = np.random.default_rng(0)
+    pace = np.repeat([6.0, 4.2, 5.8, 4.4, 6.3, 4.0, 6.1], [64, 32, 53, 34, 60, 30, 70])
+    smooth = np.convolve(np.pad(pace, 2, mode="edge"), np.ones(5) / 5, "valid") + 0.15 * rng.normal(size=len(pace))
+    alarms = [alarm.index for alarm in detect(smooth)]
+    assert len(alarms) == 6
+    assert max(abs(a - t) for a, t in zip(alarms, (64, 96, 149, 183, 243, 273), strict=True)) <= 4
+
+
+def test_the_day_is_known_although_hours_are_missing() -> None:
+    # given a daily cycle larger than the shift, and one hour in twenty missing
+    rng = np.random.default_rng(1)
+    x = np.arange(800)
+    values = 5 * np.sin(2 * np.pi * x / 24) + rng.normal(size=800) + 4.0 * (x >= 500)
+    values[rng.random(800) < 0.05] = np.nan
+    assert [abs(a.index - 500) <= 3 for a in detect(values)] == [True]
+
+
+def test_a_season_that_grows_with_the_level_hides_no_fall() -> None:
+    rng = np.random.default_rng(2)
+    x = np.arange(700)
+    waves = np.exp(1.3 * np.sin(2 * np.pi * x / 52) + 0.3 * rng.normal(size=700))
+    (alarm,) = detect(1000 * waves * np.where(x < 400, 1, 0.25))
+    assert (abs(alarm.index - 400) <= 10, alarm.direction) == (True, "down")
+
+
+def test_rare_counts_and_yes_or_no_are_no_spikes() -> None:
+    rng = np.random.default_rng(3)
+    x = np.arange(300)
+    found = []
+    for _ in range(5):
+        # given counts that are mostly none, and answers that are mostly no, each with one rise
+        found.append([a.index for a in detect(rng.poisson(np.where(x < 160, 0.2, 2.0)).astype(float))])
+        found.append([a.index for a in detect((rng.random(300) < np.where(x < 160, 0.05, 0.6)).astype(float))])
+    # then every rise is found, and other alarms are fewer than one a series
+    assert all(any(abs(index - 160) <= 12 for index in alarms) for alarms in found)
+    assert sum(len(alarms) for alarms in found) < 20
+
+
+def test_a_curve_without_noise_gets_no_wider() -> None:
+    x = np.arange(400)
+    assert detect(2e5 + 210.0 * x + 3000 * np.sin(np.pi * x / 400) + np.sin(2 * np.pi * x / 12)) == []
+
+
 def test_the_seeds_of_development_and_test_are_disjoint() -> None:
     assert not set(DEVELOPMENT_SEEDS) & set(TEST_SEEDS)
+    assert not set(ANNOTATED_SEEDS) & set(ANNOTATED_TEST_SEEDS)
 
 
 def test_a_plain_shift_is_one_alarm_at_its_first_step_with_size_and_direction() -> None:
