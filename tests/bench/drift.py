@@ -5,7 +5,7 @@ kinds, the same over the shifts, the share of nulls with an alarm, and the media
 `annotated`: the same detectors on stand-ins of real series, with five annotators each.
 Then a year of made villages judged every week: false alarms a device-year with the season's reference and, beside it,
 with all earlier days; and how many weeks a dirty lens and a stuck model take to be seen. Then sketches of 10 million
-rows against the pooled raw data.
+rows against the pooled raw data: what the centre's tables keep, in 100 random orders with repeats.
 `delays` sets river's detectors, at the settings that alarm on undisturbed villages no oftener than the verdicts do,
 beside them: days from a fault to its alarm.
 Run: python -m tests.bench.drift [series] [annotated] [years] [delays] [rows]
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -25,12 +26,14 @@ from tests.server.drift.annotated_series import TEST_SEEDS as ANNOTATED_TEST_SEE
 from tests.server.drift.annotated_series import annotated, covering_of_all, f1_of_all
 from tests.server.drift.made_days import Fault, made_day
 from tests.server.drift.made_series import NULLS, TEST_SEEDS, MadeSeries, covering, f1, made
+from tests.server.drift.test_fleet_sums import pooled_and_merged
 
-from pikvani_contract.sketch import FEATURES, Sketch, decode_sketch, encode_sketch, merge
+from pikvani_contract.sketch import FEATURES, Sketch, merge
 from pikvani_server.drift.detector import detect
 from pikvani_server.drift.seasons import reference_days
 from pikvani_server.drift.statistics import ks_distance, ks_of_histograms, psi
 from pikvani_server.drift.verdict import judge
+from pikvani_server.store import open_store
 
 try:
     from river import drift as river_drift
@@ -245,22 +248,18 @@ def delays(villages: int = 30) -> None:
             told(name, alarms_of, input=part, settings=chosen)
 
 
-def rows(count: int = 10_000_000) -> None:
-    """Print PSI and KS of merged sketches and of the pooled raw rows."""
-    rng = np.random.default_rng(11)
-    windows = rng.beta(4, 2, size=count), rng.beta(3.6, 2.2, size=count)
-    bins = FEATURES["confidence"]
+def rows(count: int = 10_000_000, devices: int = 400, orders: int = 100) -> None:
+    """Print PSI and KS of what the centre keeps of the sketches, and of the pooled raw rows."""
     started_s = time.monotonic()
-    merged = [
-        merge(
-            decode_sketch(encode_sketch(Sketch(cases=len(part), histograms={"confidence": bins.histogram(part)})))
-            for part in np.array_split(window, count // 25_000)
-        ).histograms["confidence"]
-        for window in windows
-    ]
+    with tempfile.TemporaryDirectory(prefix="pikvani-rows-") as folder:
+        store = open_store(f"sqlite:///{folder}/centre.sqlite3")
+        store.migrate()
+        windows, merged, same = pooled_and_merged(store, count, devices, orders)
+        store.close()
     distance, bound = ks_of_histograms(*merged)
-    pooled = [bins.histogram(window) for window in windows]
-    row = {"rows_a_side": count, "psi_merged": psi(*merged), "psi_pooled": psi(*pooled), "ks_merged": distance}
+    pooled = [FEATURES["confidence"].histogram(window) for window in windows]
+    row: dict[str, object] = {"rows_a_side": count, "devices": devices, "orders": orders, "same_in_every_order": same}
+    row |= {"psi_merged": psi(*merged), "psi_pooled": psi(*pooled), "ks_merged": distance}
     row |= {"ks_bound": bound, "ks_raw": ks_distance(*windows), "seconds": round(time.monotonic() - started_s, 1)}
     print(json.dumps(row))
 

@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
-from tests.server.drift.test_passes import said, settle
+from tests.server.drift.made_days import settle
+from tests.server.drift.test_passes import said
 from tests.server.review.test_review import NOW as LABELLED_AT
 from tests.server.review.test_review import name_by_two, send
 

@@ -107,7 +107,7 @@ class SqlStore:
         newest = insert.on_conflict_do_update(
             index_elements=["device_id", "model", "day"],
             set_={name: insert.excluded[name] for name in ("revision", "received_at", "data")},
-            # As `FleetSketches.add`: of equal revisions with unlike bytes the bytes decide, not the order.
+            # Of equal revisions with unlike bytes the bytes decide, not the order.
             where=sa.or_(
                 insert.excluded.revision > schema.sketches.c.revision,
                 sa.and_(

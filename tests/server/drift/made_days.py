@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
+from tests.support.peers import batch, record
 
+from pikvani_contract.messages import SketchBody
 from pikvani_contract.sketch import FEATURES, Sketch
+from pikvani_server.ingest.committing import commit_group
+from pikvani_server.ingest.reading import Arrived
+from pikvani_server.store import Store
 
 _CLASSES = tuple(
     f"{crop}/{c}" for crop in ("cotton", "chickpea", "maize", "rice") for c in ("healthy", "rust", "blight")
@@ -68,3 +74,15 @@ def made_day(
         classes={name: int(count) for name, count in zip(_CLASSES, named, strict=True) if count},
         histograms=histograms,
     )
+
+
+def settle(store: Store, bodies: Sequence[tuple[str, SketchBody]], at: datetime, first_seq: int = 1) -> None:
+    """Commit what devices say of their days, as ingest does; each call needs higher numbers."""
+    at_ms = int(at.timestamp() * 1000)
+    groups: dict[str, list[SketchBody]] = {}
+    for device, body in bodies:
+        groups.setdefault(device, []).append(body)
+    for device, found in groups.items():
+        records = [record(first_seq + i, body, "sketch") for i, body in enumerate(found)]
+        for start in range(0, len(records), 900):
+            commit_group(store, [Arrived(device, at_ms, batch(*records[start : start + 900], lane=2))], at_ms)

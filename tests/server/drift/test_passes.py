@@ -8,16 +8,13 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from tests.server.drift.made_days import Fault, made_day
-from tests.support.peers import batch, record
+from tests.server.drift.made_days import Fault, made_day, settle
 
 from pikvani_contract.messages import SketchBody
 from pikvani_contract.sketch import encode_sketch
 from pikvani_server.drift import queries
 from pikvani_server.drift.computing import PassSettings, run_pass
 from pikvani_server.drift.rollups import total, without
-from pikvani_server.ingest.committing import commit_group
-from pikvani_server.ingest.reading import Arrived
 from pikvani_server.store import Store, open_store
 from pikvani_server.store.schema_learning import drift_alarms, places, verdicts
 
@@ -40,17 +37,6 @@ def said(devices: int = 8, culprit: int = 3, fault: Fault | None = STUCK) -> lis
             body = SketchBody(MODEL, day.isoformat(), sketch.cases, encode_sketch(sketch))
             found.append((f"village-{number}", body))
     return found
-
-
-def settle(store: Store, bodies: list[Said], at: datetime, first_seq: int = 1) -> None:
-    at_ms = int(at.timestamp() * 1000)
-    groups: dict[str, list[SketchBody]] = {}
-    for device, body in bodies:
-        groups.setdefault(device, []).append(body)
-    for device, found in groups.items():
-        records = [record(first_seq + i, body, "sketch") for i, body in enumerate(found)]
-        for start in range(0, len(records), 900):
-            commit_group(store, [Arrived(device, at_ms, batch(*records[start : start + 900], lane=2))], at_ms)
 
 
 def place(store: Store, devices: int = 8) -> None:
