@@ -24,10 +24,13 @@ from pikvani_device.app import Device
 from pikvani_device.app.alarms import Alarms
 from pikvani_device.app.announce import announce
 from pikvani_device.app.instruments import keep_reading
+from pikvani_device.app.parts import engines
 from pikvani_device.errors import DeviceError
 
 if TYPE_CHECKING:
+    from pikvani_contract.packages import AnyPackage
     from pikvani_device.sync.publisher import Publisher
+    from pikvani_device.update.engine import Engine
 
 log = logging.getLogger(__name__)
 
@@ -201,27 +204,39 @@ def _drain(publisher: Publisher, stop: threading.Event) -> None:
 
 
 def _keep_updated(device: Device, stop: threading.Event) -> None:
-    """Look every few hours, watch a new model every minute; a source that fails is asked again, later."""
-    looked_s = -math.inf
+    """Look every few hours, watch what is new every minute; a source that fails is asked again, later."""
+    looked_s: dict[str, float] = {}
+    births: dict[str, AnyPackage] = {}
     while True:
         device.health.beat("update")
         try:
-            engine = device.updates()
-            engine.recover()
-            orders = engine.state.order
-            engine.obey()
-            engine.watch()
-            due_s = _ORDERED_INTERVAL_S if engine.ordered else device.config.update.check_hours * 3_600
-            if engine.state.order != orders or time.monotonic() - looked_s > due_s:
-                looked_s = time.monotonic()
-                state = engine.run()
-                log.info("update: %s %s %s", state.phase, state.version, state.reason)
+            for name, engine in engines(device, births=births).items():
+                device.health.beat("update")
+                looked_s[name] = _keep_one_updated(device, name, engine, looked_s.get(name, -math.inf))
         except DeviceError as error:
             log.warning("no update for now: %s", error)
         except Exception:
-            log.exception("an update stopped; the model that answers goes on")
+            log.exception("an update stopped; what answers goes on")
         if stop.wait(_WATCH_INTERVAL_S):
             return
+
+
+def _keep_one_updated(device: Device, name: str, engine: Engine, looked_s: float) -> float:
+    """One turn of one package's updates; when it was last looked for."""
+    try:
+        engine.recover()
+        orders = engine.state.order
+        engine.obey()
+        engine.watch()
+        due_s = _ORDERED_INTERVAL_S if engine.ordered else device.config.update.check_hours * 3_600
+        if engine.state.order == orders and time.monotonic() - looked_s <= due_s:
+            return looked_s
+        looked_s = time.monotonic()
+        state = engine.run()
+        log.info("update of %s: %s %s %s", name, state.phase, state.version, state.reason)
+    except DeviceError as error:
+        log.warning("no update of %s for now: %s", name, error)
+    return looked_s
 
 
 def _keep_house(device: Device, stop: threading.Event) -> None:

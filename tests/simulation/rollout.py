@@ -37,7 +37,7 @@ from pikvani_contract.samples import case_body
 from pikvani_contract.wire import pack, pack_body, unpack
 from pikvani_device.adapters.broker_memory import MemoryHub
 from pikvani_device.app.link import keep_order
-from pikvani_device.app.update import ORDER_FACT
+from pikvani_device.app.update import order_fact
 from pikvani_device.update.engine import Engine
 from pikvani_device.update.state import Phase
 from pikvani_device.update.surroundings import Rules, Tested
@@ -203,7 +203,7 @@ class SimDevice:
 
     def _ordered(self, payload: bytes) -> None:
         if not self.dead:
-            keep_order(self, payload)  # type: ignore[arg-type]
+            keep_order(self, payload, ("sample",))  # type: ignore[arg-type]
 
     def _queue(self, lane: Lane, kind: str, body: Body) -> None:
         self._seq[lane] += 1
@@ -243,7 +243,7 @@ class SimDevice:
 
     def update(self) -> None:
         """What the update part of the appliance does every minute, every hour here."""
-        if self._engine is None and ORDER_FACT not in self.facts:
+        if self._engine is None and order_fact("sample") not in self.facts:
             return  # a device that was never ordered anything has nothing to do
         engine = self.engine
         before = engine.state.order
@@ -286,7 +286,7 @@ class SimDevice:
         return self.world.now_ms
 
     def order(self) -> UpdateOrder | None:
-        kept = self.facts.get(ORDER_FACT)
+        kept = self.facts.get(order_fact("sample"))
         return unpack(bytes.fromhex(kept), UpdateOrder) if kept else None
 
     def tell(self, report: UpdateReport) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 
@@ -76,7 +76,7 @@ class Device:
         if not self._slots.switched_at_ns:
             return self.birth_package
         self._followed_ns = self._slots.switched_at_ns
-        return self.updates().active()
+        return cast(Package, self.updates().active())
 
     @property
     def update_dir(self) -> Path:
@@ -140,7 +140,7 @@ class Device:
         """What listens."""
         from pikvani_device.app.voice import VoiceRoom
 
-        return VoiceRoom(self.config.voice, self.data_dir)
+        return VoiceRoom(self.config.voice, self.data_dir, self.count_failure)
 
     @cached_property
     def instruments(self) -> Instruments:
@@ -200,15 +200,13 @@ class Device:
             try:
                 return self.pipeline.read_and_diagnose(files, crop, symptoms, step_back)
             except RuntimeAdapterError:
-                self._count_failure()
+                self.count_failure(f"{self.package.manifest.name}@{self.package.manifest.version}")
                 raise
 
-    def _count_failure(self) -> None:
-        """Remember that the runtime failed: an update that is watched is judged by it."""
-        manifest = self.package.manifest
-        name = f"failures.{manifest.name}@{manifest.version}"
+    def count_failure(self, package: str) -> None:
+        """Remember that `name@version` failed a farmer: an update that is watched is judged by it."""
         with suppress(StoreError):
-            self.store.set_fact(name, str(int(self.store.fact(name) or 0) + 1))
+            self.store.set_fact(f"failures.{package}", str(int(self.store.fact(f"failures.{package}") or 0) + 1))
 
     def photograph(self) -> Photo:
         """Take one photograph with the kiosk's camera.

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from pikvani_contract.advice.package import AdvicePackage
 from pikvani_contract.advice.rows import AdviceFileError, Audience
 from pikvani_contract.health import Health
 from pikvani_device.diagnosis.advice import Advice, AdviceTable
@@ -108,9 +109,17 @@ class AdviceRoom:
 
 def build_advice_room(device: Device) -> AdviceRoom:
     """The advice of this device."""
+    from pikvani_device.app.parts import answering, part_slots
+
+    slots = part_slots(device.data_dir, ADVICE)
+
+    def active() -> AdviceTable:
+        held = answering(slots, lambda: load_advice("").package)
+        return AdviceTable(cast(AdvicePackage, held))
+
     return AdviceRoom(
-        active=lambda: load_advice(""),
-        switched_at_ns=lambda: 0,
+        active=active,
+        switched_at_ns=lambda: slots.switched_at_ns,
         region="",
         now_ms=lambda: device.clock.now().wall_ms,
         health=device.health,

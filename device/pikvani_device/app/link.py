@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,8 @@ from pikvani_device.adapters.broker_paho import PahoBroker
 from pikvani_device.adapters.fetcher_mqtt import MqttFetcher
 from pikvani_device.app.enrolment import link_files
 from pikvani_device.app.instruments import TOLD_FACT, read_told
-from pikvani_device.app.update import ORDER_FACT
+from pikvani_device.app.parts import PARTS
+from pikvani_device.app.update import order_fact
 from pikvani_device.enrolment.talking import IdentityTalk
 from pikvani_device.errors import DeviceError
 from pikvani_device.store.keys import case_id
@@ -105,12 +106,12 @@ def build_publisher(device: Device, beat: Callable[[], None]) -> Linked:
         told = read_told(store.fact(TOLD_FACT))
         return Running(__version__, answering.model(), device.config.runtime.adapter, *astuple(told))
 
-    store = device.store
+    store, packages = device.store, {device.birth_package.manifest.name, *PARTS}
     fetcher = MqttFetcher(broker, device_id, lambda size: publisher.allows_update(size), lambda: publisher.busy)
     listeners: dict[str, Callable[[bytes], object]] = {
         topics.device(device_id, topics.DOWN_BLOCK): fetcher.arrived,
         topics.device(device_id, topics.DOWN_COMMAND): lambda payload: (
-            erase_by_order(device, payload) or keep_order(store, payload)
+            erase_by_order(device, payload) or keep_order(store, payload, packages)
         ),
     }
     talk = IdentityTalk(device.enrolment.identity) if device.config.enrolment.dir else None
@@ -154,24 +155,28 @@ def erase_by_order(device: Device, payload: bytes) -> bool:
     return True
 
 
-def keep_order(store: Store, payload: bytes) -> bool:
+def keep_order(store: Store, payload: bytes, packages: Collection[str]) -> bool:
     """Remember an order of the centre, unless an equal or later one is known; the updates obey it.
 
     Args:
         store: keeps it before the broker is told that it came.
         payload: bytes of a stranger.
+        packages: names of those this device has.
 
     Returns:
         Whether it was new.
     """
     try:
         order = unpack(payload, UpdateOrder)
-        known = store.fact(ORDER_FACT)
+        if order.package not in packages:
+            log.warning("order passed over: this device has no package %s", order.package)
+            return False
+        known = store.fact(order_fact(order.package))
         if known and unpack(bytes.fromhex(known), UpdateOrder).number >= order.number:
             return False
     except WireError as error:
         log.warning("order passed over: %s", error)
         return False
-    store.set_fact(ORDER_FACT, payload.hex())
+    store.set_fact(order_fact(order.package), payload.hex())
     log.info("the centre orders: %s %s@%s", order.action, order.package, order.version)
     return True

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import resource
-import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pikvani_contract.messages import UpdateOrder, UpdateReport
 from pikvani_contract.model.manifest import Package, PackageError
 from pikvani_contract.model.packing import version_key
+from pikvani_contract.packages import AnyPackage
 from pikvani_contract.wire import unpack
 from pikvani_device import __version__
+from pikvani_device.app.self_tests import try_package
 from pikvani_device.config import Config
 from pikvani_device.errors import DeviceError
 from pikvani_device.sync.relay import SOCKET_FILE
 from pikvani_device.update.engine import Engine
+from pikvani_device.update.errors import UnreachableError, UpdateError
 from pikvani_device.update.fetching import Fetcher
 from pikvani_device.update.surroundings import Rules, Tested
 from pikvani_device.update.trust import TrustedRepository, plant_root
@@ -28,12 +27,12 @@ from pikvani_device.update.watching import Evidence, Seen
 if TYPE_CHECKING:
     from pikvani_device.app import Device
 
-ORDER_FACT = "update.order"
-"""The centre's last order, packed, in hex: one part of the appliance hears it, another obeys."""
-_TEST_TIMEOUT_S = 180.0
-_TEST_MEMORY_BYTES = 3 * 2**30
-_SLOWER = 1.6
 _LOOKED_BACK = 400
+
+
+def order_fact(package: str) -> str:
+    """Where the centre's last order about a package is kept: one part of the appliance hears it, another obeys."""
+    return f"update.order.{package}"
 
 
 def build_fetcher(config: Config, folder: Path | None = None) -> Fetcher:
@@ -60,15 +59,33 @@ def build_fetcher(config: Config, folder: Path | None = None) -> Fetcher:
     raise DeviceError("no source of updates is configured: set update.source, or give a folder with --from")
 
 
-def build_engine(device: Device, source: Path | None = None) -> Engine:
-    """The updates of this device.
+def build_engine(device: Device, source: Path | None = None, shared: OneLook | None = None) -> Engine:
+    """The updates of this device's model.
+
+    Args:
+        device: whose.
+        source: a folder or stick to take them from, instead of what is configured.
+        shared: a look other engines use too.
 
     Raises:
         DeviceError: there is no trusted root, or the folder cannot be made.
     """
-    settings = device.config.update
+    adapter = device.config.runtime.adapter
+    return Engine(
+        device.update_dir,
+        device.birth_package,
+        Around(device, source, device.birth_package.manifest.name, shared),
+        rules_of(device.config, source),
+        fits(device.config),
+        runtime="" if adapter == "fake" else adapter,
+    )
+
+
+def rules_of(config: Config, source: Path | None) -> Rules:
+    """How updates are taken, from where they are configured to come, or from the stick in front of the device."""
+    settings = config.update
     follow = "orders" if settings.follow == "auto" and settings.source == "mqtt" else settings.follow
-    rules = Rules(
+    return Rules(
         stages=settings.stages,
         # Who holds a stick in front of the device has decided already.
         by_order=follow == "orders" and source is None,
@@ -76,16 +93,16 @@ def build_engine(device: Device, source: Path | None = None) -> Engine:
         watch_cases=settings.watch_cases,
         watch_ms=int(settings.watch_hours * 3_600_000),
     )
-    return Engine(device.update_dir, device.birth_package, _Around(device, source), rules, fits(device.config))
 
 
-def fits(config: Config):  # type: ignore[no-untyped-def]
+def fits(config: Config) -> Callable[[AnyPackage], str]:
     """Says why a package cannot run on this device, or nothing."""
 
-    def check(package: Package) -> str:
-        if version_key(package.manifest.requires.app) > version_key(__version__):
-            return f"it needs software {package.manifest.requires.app} and this is {__version__}"
-        if config.runtime.adapter == "fake":
+    def check(package: AnyPackage) -> str:
+        requires = getattr(package.manifest, "requires", None)
+        if requires is not None and version_key(requires.app) > version_key(__version__):
+            return f"it needs software {requires.app} and this is {__version__}"
+        if not isinstance(package, Package) or config.runtime.adapter == "fake":
             return ""
         try:
             package.manifest.binding(config.runtime.adapter)
@@ -96,32 +113,87 @@ def fits(config: Config):  # type: ignore[no-untyped-def]
     return check
 
 
-class _Around:
-    """See `Surroundings`."""
+def look_at(device: Device, source: Path | None) -> TrustedRepository:
+    """A new look at the repository updates come from.
+
+    Raises:
+        DeviceError: there is no trusted root, or no source.
+    """
+    folder = device.update_dir / "trusted"
+    root = device.config.update.root
+    if not (folder / "root.json").exists():
+        if not root:
+            raise DeviceError("no trusted root: set update.root to the root.json this device was born with")
+        try:
+            plant_root(folder, Path(root).read_bytes())
+        except OSError as error:
+            raise DeviceError(f"{root} cannot be read ({error.strerror}); name the root of birth") from None
+    clock = device.clock
+    return TrustedRepository(folder, build_fetcher(device.config, source), clock.now(), device.known_time_ms())
+
+
+class OneLook:
+    """One look at the repository for the updates of all packages: the link pays for one check, not for each.
+
+    What is wrong with a repository is wrong for all; it is said once, and the other packages only wait.
+
+    Args:
+        device: whose.
+        source: as for `look_at`.
+    """
 
     def __init__(self, device: Device, source: Path | None) -> None:
         self._device = device
         self._source = source
+        self._looked: TrustedRepository | None = None
+        self._failure = ""
+
+    def __call__(self) -> TrustedRepository:
+        """The look, made when first asked for.
+
+        Raises:
+            UpdateError: as `TrustedRepository.refresh`; of the kind that waits from the second time on.
+            DeviceError: as `look_at`.
+        """
+        if self._failure:
+            raise UnreachableError(self._failure)
+        if self._looked is None:
+            looked = look_at(self._device, self._source)
+            try:
+                looked.refresh()
+            except UpdateError as error:
+                self._failure = str(error)
+                raise
+            self._looked = looked
+        return self._looked
+
+
+class Around:
+    """See `Surroundings`.
+
+    Args:
+        device: whose updates.
+        source: a folder or stick to take them from, instead of what is configured.
+        name: of the package.
+        shared: a look other engines use too.
+    """
+
+    def __init__(self, device: Device, source: Path | None, name: str, shared: OneLook | None = None) -> None:
+        self._device = device
+        self._source = source
+        self._name = name
+        self._shared = shared
 
     def look(self) -> TrustedRepository:
-        folder = self._device.update_dir / "trusted"
-        root = self._device.config.update.root
-        if not (folder / "root.json").exists():
-            if not root:
-                raise DeviceError("no trusted root: set update.root to the root.json this device was born with")
-            try:
-                plant_root(folder, Path(root).read_bytes())
-            except OSError as error:
-                raise DeviceError(f"{root} cannot be read ({error.strerror}); name the root of birth") from None
-        clock = self._device.clock
-        return TrustedRepository(
-            folder, build_fetcher(self._device.config, self._source), clock.now(), self._device.known_time_ms()
-        )
+        """A new look, at the latest time known, or the one all packages share."""
+        return self._shared() if self._shared is not None else look_at(self._device, self._source)
 
-    def self_test(self, candidate: Package, active: Package) -> Tested:
+    def self_test(self, candidate: AnyPackage, active: AnyPackage) -> Tested:
+        """In a process of its own, beside the active one."""
         return try_package(self._device.config, candidate.folder, active.folder)
 
-    def evidence(self, package: Package) -> Evidence:
+    def evidence(self, package: AnyPackage) -> Evidence:
+        """Cases this package decided."""
         model = f"{package.manifest.name}@{package.manifest.version}"
         store = self._device.store
         cases = [c.body for c in store.latest_cases(_LOOKED_BACK) if c.body.model == model]
@@ -129,18 +201,22 @@ class _Around:
         return Evidence(seen, int(store.fact(f"failures.{model}") or 0))
 
     def may_fetch(self, size: int) -> bool:
+        """A folder or stick costs nothing."""
         return (
             self._source is not None or self._device.config.update.source == "directory" or _within(self._device, size)
         )
 
     def now_ms(self) -> int:
+        """See `Surroundings.now_ms`."""
         return self._device.clock.now().wall_ms
 
     def order(self) -> UpdateOrder | None:
-        kept = self._device.store.fact(ORDER_FACT)
+        """See `Surroundings.order`."""
+        kept = self._device.store.fact(order_fact(self._name))
         return unpack(bytes.fromhex(kept), UpdateOrder) if kept else None
 
     def tell(self, report: UpdateReport) -> None:
+        """Through the outbox."""
         self._device.store.enqueue("update", report)
 
 
@@ -149,79 +225,3 @@ def _within(device: Device, size: int) -> bool:
     limit = device.config.sync.monthly_budget_mb * 1_000_000
     used = json.loads(device.store.fact("sync.usage") or "{}").get("used_bytes", 0)
     return not limit or used + size <= limit * (100 - device.config.sync.reserve_percent) // 100
-
-
-def try_package(config: Config, candidate: Path, active: Path) -> Tested:
-    """Run the golden cases of a package in a process of its own, beside the active one for time and memory."""
-    command = [sys.executable, "-m", "pikvani_device.cli", "self-test", str(candidate), "--against", str(active)]
-    command += ["--runtime", config.runtime.adapter, "--threads", str(config.runtime.threads)]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_TEST_TIMEOUT_S, check=False, preexec_fn=_bounded
-        )
-    except subprocess.TimeoutExpired:
-        return Tested(False, f"no answer within {_TEST_TIMEOUT_S:.0f} s")
-    if done.returncode < 0:
-        return Tested(False, f"the process was ended by signal {-done.returncode}")
-    try:
-        found = json.loads(done.stdout.splitlines()[-1])
-        passed, detail = bool(found["passed"]), str(found["detail"])
-    except (ValueError, IndexError, KeyError):
-        return Tested(False, (done.stderr.strip().splitlines() or ["no result"])[-1][:200])
-    return Tested(passed and done.returncode == 0, detail)
-
-
-def _bounded() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (_TEST_MEMORY_BYTES, _TEST_MEMORY_BYTES))
-    os.nice(5)
-
-
-def self_test(config: Config, candidate: Path, active: Path | None, max_rss_mb: int) -> Tested:
-    """What the process of `try_package` does: golden cases, time against the active package, memory.
-
-    Raises:
-        DeviceError: a package cannot be loaded or run.
-    """
-    import time
-
-    import numpy as np
-
-    from pikvani_contract.model.golden import check_golden
-    from pikvani_device.app.building import build_runtime, load_model
-
-    packages = [load_model(str(folder)) for folder in (candidate, active) if folder is not None]
-    runtimes = [build_runtime(config, package) for package in packages]
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    fake = config.runtime.adapter == "fake"
-    worst = 0.0
-    if not fake:
-        try:
-            results = check_golden(packages[0], runtimes[0].invoke)
-        except PackageError as error:
-            return Tested(False, str(error))
-        failed = [r for r in results if not r.passed]
-        if failed:
-            return Tested(False, f"{len(failed)} of {len(results)} golden cases differ, {failed[0].image} most")
-        worst = max(r.error for r in results)
-    took: list[list[float]] = [[] for _ in runtimes]
-    for _ in range(15):
-        for runtime, package, times in zip(runtimes, packages, took, strict=True):
-            size = package.manifest.input.size
-            view = np.zeros((1, size, size, 3), np.float32)
-            began = time.perf_counter()
-            runtime.invoke(view)
-            times.append(time.perf_counter() - began)
-    medians = [sorted(times)[len(times) // 2] * 1_000 for times in took]
-    for runtime in runtimes:
-        runtime.close()
-    peak_mb = max(peak_mb, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    measured = f"golden error at most {worst:.3f}, {_against(medians)}, peak {peak_mb:.0f} MB with both loaded"
-    if len(medians) == 2 and not fake and medians[0] > _SLOWER * medians[1] + 1:
-        return Tested(False, f"too slow: {measured}")
-    if peak_mb > max_rss_mb:
-        return Tested(False, f"too much memory: {measured}")
-    return Tested(True, measured)
-
-
-def _against(medians: Sequence[float]) -> str:
-    return " against ".join(f"{median:.1f} ms" for median in medians)

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,10 @@ from pikvani_contract.model.manifest import PackageError
 from pikvani_contract.speech.package import SpeechPackage, load_speech_package
 from pikvani_contract.speech.phones import Language
 from pikvani_contract.speech.prompts import PromptPack, load_prompt_pack
+from pikvani_device.app.parts import PARTS, answering, part_slots
 from pikvani_device.assets import Assets
 from pikvani_device.config import VoiceSection
-from pikvani_device.errors import MicrophoneError, ModelError, SpeechError
+from pikvani_device.errors import MicrophoneError, ModelError, RuntimeAdapterError, SpeechError
 from pikvani_device.ports import AcousticModel, Microphone, Recognizer, Synthesizer
 from pikvani_device.voice.clips import RATE_HZ, ClipDecoder, Sound, sound_of, spoken_part
 from pikvani_device.voice.endpointing import Endpointer
@@ -70,12 +71,19 @@ class Ear:
         package: whose rejection to use.
         language: of the vocabulary.
         phrases: a list to choose from; None for sentences over the whole vocabulary.
+        failed: told `name@version` of a package whose network fails.
     """
 
     def __init__(
-        self, model: AcousticModel, package: SpeechPackage, language: Language, phrases: Sequence[Phrase] | None
+        self,
+        model: AcousticModel,
+        package: SpeechPackage,
+        language: Language,
+        phrases: Sequence[Phrase] | None,
+        failed: Callable[[str], None] = lambda package: None,
     ) -> None:
         self._model = model
+        self._failed = partial(failed, f"{package.manifest.name}@{package.manifest.version}")
         rejection = package.manifest.rejection
         self._grammar: PhraseList | Sentence
         if phrases is None:
@@ -85,7 +93,11 @@ class Ear:
 
     def understand(self, samples: NDArray[np.float32]) -> Understood:
         """What a clip of mono 16 kHz samples says."""
-        return self._grammar.understand(self._model.log_probs(samples))
+        try:
+            return self._grammar.understand(self._model.log_probs(samples))
+        except RuntimeAdapterError:
+            self._failed()
+            raise
 
 
 class OtherEar:
@@ -126,23 +138,50 @@ class VoiceRoom:
 
     Args:
         settings: the `[voice]` table.
-        data_dir: where installed assets lie.
+        data_dir: where installed assets lie, and what signed updates brought.
+        failed: told `name@version` of a package that fails.
     """
 
-    def __init__(self, settings: VoiceSection, data_dir: Path) -> None:
+    def __init__(
+        self, settings: VoiceSection, data_dir: Path, failed: Callable[[str], None] = lambda package: None
+    ) -> None:
         self._settings = settings
+        self._failed = failed
+        self._slots = {name: part_slots(data_dir, name) for name in PARTS if name != "advice"}
+        self._followed = self._switches()
         self._assets = Assets(data_dir / "assets")
         self.decoder = ClipDecoder()
 
+    def _switches(self) -> tuple[int, ...]:
+        return tuple(slots.switched_at_ns for slots in self._slots.values())
+
+    def _follow_updates(self) -> None:
+        """Forget what was built of packages where an update, of this process or another, has switched one."""
+        now = self._switches()
+        if now != self._followed:
+            self._followed = now
+            for part in ("package", "model", "_speaker"):
+                self.__dict__.pop(part, None)
+
+    @property
+    def speech_folder(self) -> Path:
+        """The speech package this device was installed with.
+
+        Raises:
+            ModelError: there is none.
+        """
+        return Path(self._settings.dir) if self._settings.dir else shipped_speech()
+
     @cached_property
     def package(self) -> SpeechPackage:
-        """The speech package, verified.
+        """The speech package that answers, verified.
 
         Raises:
             ModelError: it is missing, changed or made for other software.
         """
         try:
-            return load_speech_package(Path(self._settings.dir) if self._settings.dir else shipped_speech())
+            held = answering(self._slots["speech"], lambda: load_speech_package(self.speech_folder))
+            return cast(SpeechPackage, held)
         except (PackageError, OSError) as error:
             raise ModelError(f"speech package: {error}") from None
 
@@ -171,7 +210,8 @@ class VoiceRoom:
         if self._settings.recognizer == "vosk":
             wanted = list(phrases) if phrases is not None else vocabulary(language)
             return Listener(OtherEar(self._vosk.recognizer([phrase.text for phrase in wanted]), wanted))
-        return Listener(Ear(self.model, self.package, language, phrases))
+        self._follow_updates()
+        return Listener(Ear(self.model, self.package, language, phrases, self._failed))
 
     def seconds(self, samples: NDArray[np.float32]) -> float:
         """Length of a clip."""
@@ -219,16 +259,23 @@ class VoiceRoom:
                     break
         raise MicrophoneError("nobody was heard: speak within seven seconds, close to the microphone")
 
-    @cached_property
+    @property
     def speaker(self) -> Speaker:
         """What speaks; a damaged prompt pack is left out and said so in the log."""
+        self._follow_updates()
+        return self._speaker
+
+    @cached_property
+    def _speaker(self) -> Speaker:
         packs: dict[str, PromptPack] = {}
         for locale in ("mr-IN", "hi-IN", "en-IN"):
-            folder = self._prompts_of(f"prompts-{locale[:2]}")
-            if folder is None:
+            name = f"prompts-{locale[:2]}"
+            folder = self.prompts_folder(name)
+            if folder is None and not self._slots[name].switched_at_ns:
                 continue
             try:
-                packs[locale] = load_prompt_pack(folder)
+                held = answering(self._slots[name], partial(load_prompt_pack, folder or Path()))
+                packs[locale] = cast(PromptPack, held)
             except (PackageError, OSError) as error:
                 log.error("%s is not spoken from its pack: %s", locale, error)
         return Speaker(packs, lambda: self._synthesizer)
@@ -245,7 +292,8 @@ class VoiceRoom:
             log.warning("sentences that were not recorded stay silent: %s", error)
             return None
 
-    def _prompts_of(self, name: str) -> Path | None:
+    def prompts_folder(self, name: str) -> Path | None:
+        """The prompt pack this device was installed with, or was given by hand; None for none."""
         if self._settings.prompts_dir:
             return Path(self._settings.prompts_dir) / name
         installed = self._assets.folder_of(name)

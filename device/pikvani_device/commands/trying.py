@@ -36,7 +36,7 @@ def try_camera(config_path: Path | None) -> None:
 @click.pass_obj
 def try_model(config_path: Path | None) -> None:
     """Run the golden cases of the model that answers. Exit 1 where one differs."""
-    from pikvani_device.app.update import try_package
+    from pikvani_device.app.self_tests import try_package
 
     config = load_config(config_path)
     device = open_device(config)

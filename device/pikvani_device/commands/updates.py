@@ -1,4 +1,4 @@
-"""`pikvani-device self-test` and `update ...`: signed model updates."""
+"""`pikvani-device self-test` and `update ...`: signed updates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import click
-import msgspec
 
 from pikvani_device.commands.common import as_json_line, open_device, overridden, say
 from pikvani_device.config import load_config
@@ -21,8 +20,8 @@ from pikvani_device.config import load_config
 def self_test(
     config_path: Path | None, package: Path, against: Path | None, runtime: str | None, threads: int | None
 ) -> None:
-    """Try a model package here: golden cases, time, memory. Exit 1 where it fails."""
-    from pikvani_device.app.update import self_test as run_test
+    """Try a package here: golden cases or what its kind has instead, time, memory. Exit 1 where it fails."""
+    from pikvani_device.app.self_tests import self_test as run_test
 
     config = overridden(load_config(config_path), None, runtime, threads)
     tested = run_test(config, package, against, config.update.max_rss_mb)
@@ -32,32 +31,39 @@ def self_test(
 
 @click.group()
 def update() -> None:
-    """Signed model updates: look for one, take one from a stick, see how it stands, go back."""
+    """Signed updates: look for one, take one from a stick, see how it stands, go back."""
 
 
 @update.command("check")
 @click.option("--from", "source", type=click.Path(path_type=Path, file_okay=False), help="A folder or stick.")
 @click.pass_obj
 def update_check(config_path: Path | None, source: Path | None) -> None:
-    """Look once and go on as far as can be gone: download, self-test, switch, watch. Exit 1 where it was refused."""
+    """Look once and go on as far as can be gone: download, self-test, switch, watch. Exit 1 where one was refused."""
+    from pikvani_device.app.parts import engines, told
+
     device = open_device(load_config(config_path))
+    refused = False
     try:
-        state = device.updates(source).run()
+        for number, (name, engine) in enumerate(engines(device, source).items()):
+            state = engine.run()
+            refused |= bool(state.reason) and state.phase == "idle"
+            if number == 0 or state.version:
+                say(as_json_line({"package": name} | told(engine)))
     finally:
         device.close()
-    say(as_json_line(msgspec.to_builtins(state)))
-    sys.exit(1 if state.reason and state.phase == "idle" else 0)
+    sys.exit(1 if refused else 0)
 
 
 @update.command("status")
 @click.pass_obj
 def update_status(config_path: Path | None) -> None:
-    """Say how the last update stands and which model answers."""
+    """Say of every package, the model first, which version answers and how its last update stands."""
+    from pikvani_device.app.parts import engines, told
+
     device = open_device(load_config(config_path))
     try:
-        engine = device.updates()
-        manifest = engine.active().manifest
-        say(as_json_line({"answers": f"{manifest.name}@{manifest.version}"} | msgspec.to_builtins(engine.state)))
+        for name, engine in engines(device).items():
+            say(as_json_line({"package": name} | told(engine)))
     finally:
         device.close()
 
@@ -65,27 +71,36 @@ def update_status(config_path: Path | None) -> None:
 @update.command("heal")
 @click.pass_obj
 def update_heal(config_path: Path | None) -> None:
-    """Go back to the model before if the new one is still watched: asked by systemd where the app does not start."""
+    """Take back what is new and still watched: asked by systemd where the app does not start."""
+    from pikvani_device.app.parts import engines
+
     device = open_device(load_config(config_path))
     try:
-        engine = device.updates()
-        if engine.state.phase != "watching":
-            say(f"nothing to take back: the last update is {engine.state.phase}")
-            return
-        state = engine.roll_back("the app did not start with it")
+        found = engines(device)
+        watched = [engine for engine in found.values() if engine.state.phase == "watching"]
+        for engine in watched:
+            state = engine.roll_back("the app did not start with it")
+            say(f"{state.name}@{state.version} gave way to {state.previous}")
+        if not watched:
+            say(f"nothing to take back: the last update is {next(iter(found.values())).state.phase}")
     finally:
         device.close()
-    say(f"{state.name}@{state.version} gave way to {state.previous}")
 
 
 @update.command("roll-back")
+@click.option("--package", "name", default="", help="Name of the package; the model if left out.")
 @click.option("--because", default="a technician said so", help="Told to the centre.")
 @click.pass_obj
-def update_roll_back(config_path: Path | None, because: str) -> None:
-    """Go back to the model before."""
+def update_roll_back(config_path: Path | None, name: str, because: str) -> None:
+    """Go back to the version before."""
+    from pikvani_device.app.parts import engines
+
     device = open_device(load_config(config_path))
     try:
-        state = device.updates().roll_back(because)
+        found = engines(device) if name else {"": device.updates()}
+        if name not in found:
+            raise click.UsageError(f"there is no package {name}; this device has {', '.join(found)}")
+        state = found[name].roll_back(because)
     finally:
         device.close()
     say(f"{state.name}@{state.version} gave way to {state.previous}")

@@ -12,19 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+from tuf.api.metadata import TargetFile  # type: ignore[attr-defined]
 
-from pikvani_contract.messages import UpdateReport
-from pikvani_contract.model.manifest import Package
-from pikvani_contract.model.packing import (
-    difference_target,
-    package_of_target,
-    package_target,
-    packed_bytes,
-    version_key,
-)
-from pikvani_device.update.difference import rebuild
+from pikvani_contract.messages import UpdateOrder, UpdateReport
+from pikvani_contract.model.manifest import PackageError, load_package
+from pikvani_contract.model.packing import packed_bytes, version_key
+from pikvani_contract.packages import AnyPackage, Loader
 from pikvani_device.update.durable_files import replace_file
 from pikvani_device.update.errors import TrustStoreError, UnreachableError, UntrustedError, UpdateError
+from pikvani_device.update.offers import Offer, by_difference, offers
 from pikvani_device.update.slots import Slots
 from pikvani_device.update.state import AT_REST, Phase, StateFile, UpdateState
 from pikvani_device.update.surroundings import Rules, Surroundings
@@ -36,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class Engine:
-    """The updates of one device.
+    """The updates of one package of a device.
 
     Args:
         folder: its own: state, downloads, slots.
@@ -44,15 +40,19 @@ class Engine:
         around: the device around it.
         rules: how updates are taken.
         fits: says why a package cannot run on this device, or nothing.
+        load: reads and verifies a package of this kind.
+        runtime: what this device runs models with: it fetches no others; empty to take packages whole.
     """
 
     def __init__(
         self,
         folder: Path,
-        birth: Package,
+        birth: AnyPackage,
         around: Surroundings,
         rules: Rules | None = None,
-        fits: Callable[[Package], str] = lambda package: "",
+        fits: Callable[[AnyPackage], str] = lambda package: "",
+        load: Loader = load_package,
+        runtime: str = "",
     ) -> None:
         self._files = folder / "files"
         self._folder = folder
@@ -61,18 +61,24 @@ class Engine:
         self._rules = rules or Rules()
         self._fits = fits
         self._state_file = StateFile(folder)
-        self.slots = Slots(folder / "slots")
+        self._runtime = runtime
+        self.slots = Slots(folder / "slots", load)
         self.state = self._state_file.load()
 
     # -- what answers -------------------------------------------------------------------------------------
 
-    def active(self) -> Package:
+    def active(self) -> AnyPackage:
         """The package that answers: a verified slot, or the one this device was born with."""
         try:
-            return self.slots.load() or self._birth
+            held = self.slots.load() or self._birth
         except UntrustedError as error:
             log.error("no slot is sound, the package of birth answers: %s", error)
             return self._birth
+        # A slot filled before another runtime was configured may hold no model for it.
+        if held is not self._birth and (why := self._fits(held)) and not self._fits(self._birth):
+            log.error("the package of birth answers, %s@%s cannot: %s", held.manifest.name, held.manifest.version, why)
+            return self._birth
+        return held
 
     # -- going on -----------------------------------------------------------------------------------------
 
@@ -113,14 +119,22 @@ class Engine:
             return self.state
         about = (order.package, order.version)
         if order.action == "take":
-            if self.state.phase != Phase.WATCHING:
-                self.state = self._state_file.save(self.state.obeying(order.number, order.sha256.hex()))
-            return self.state
+            return self._take_on(order) if self.state.phase != Phase.WATCHING else self.state
         self.state = self.state.obeying(order.number)
         if self.state.phase in (Phase.WATCHING, Phase.COMMITTED) and about == (self.state.name, self.state.version):
             return self._roll_back(f"the centre ordered it: {order.reason}")
         unsaid = UpdateReport("not_taken", *about, self.active().manifest.version, order.number)
         self.state = self._state_file.save(msgspec.structs.replace(self.state, unsaid=unsaid))
+        self._say()
+        return self.state
+
+    def _take_on(self, order: UpdateOrder) -> UpdateState:
+        state = self.state.obeying(order.number, order.sha256.hex())
+        if (answers := self.active().manifest.version) == order.version:
+            # Brought by a stick, or by the order before: the centre would wait for a word of it.
+            said = UpdateReport("committed", order.package, answers, answers, order.number, "it answers already")
+            state = msgspec.structs.replace(state, unsaid=said)
+        self.state = self._state_file.save(state)
         self._say()
         return self.state
 
@@ -202,32 +216,18 @@ class Engine:
     def _check(self) -> None:
         active = self.active().manifest
         look = self._around.look()
-        found: list[tuple[tuple[int, ...], str, str]] = []
-        for path, target in look.targets().items():
-            named = package_of_target(path)
-            custom = target.unrecognized_fields.get("custom")
-            stage = custom.get("stage") if isinstance(custom, dict) else None
-            sha256 = target.hashes.get("sha256", "")
-            if named is None or named[0] != active.name or stage not in self._rules.stages:
-                continue
-            if self._rules.by_order and not self._is_ordered(*named, sha256):
-                continue
-            if self.state.attempts.get(sha256, 0) < self._rules.max_attempts:
-                found.append((version_key(named[1]), named[1], sha256))
-        newest = max(found, default=None)
-        if newest is None or newest[0] <= version_key(active.version):
+        found = [
+            offer
+            for offer in offers(look.targets(), active.name, self._runtime, self._rules.stages)
+            if (not self._rules.by_order or self._is_ordered(offer))
+            and self.state.attempts.get(offer.sha256, 0) < self._rules.max_attempts
+        ]
+        newest = max(found, key=lambda offer: version_key(offer.version), default=None)
+        if newest is None or version_key(newest.version) <= version_key(active.version):
             self._go(Phase.IDLE)
             return
-        _, version, sha256 = newest
-        self.state = self.state.counted(sha256)
-        found_it = self.state.to(
-            Phase.DOWNLOADING,
-            self._around.now_ms(),
-            name=active.name,
-            version=version,
-            sha256=sha256,
-            previous=active.version,
-        )
+        self.state = self.state.counted(newest.sha256)
+        found_it = self.state.to(Phase.DOWNLOADING, self._around.now_ms(), **newest._asdict(), previous=active.version)
         self.state = self._state_file.save(found_it)
 
     def _is_about(self, name: str, version: str) -> bool:
@@ -235,62 +235,54 @@ class Engine:
         order = self._around.order()
         return order is not None and (order.number, order.package, order.version) == (self.state.order, name, version)
 
-    def _is_ordered(self, name: str, version: str, sha256: str) -> bool:
+    def _is_ordered(self, offer: Offer) -> bool:
         order = self._around.order()
-        if order is None or order.action != "take" or order.sha256.hex() != sha256:
+        if order is None or order.action != "take" or order.sha256.hex() != offer.sha256:
             return False
-        return self._is_about(name, version)
+        return self._is_about(offer.name, offer.version)
 
     def _download(self) -> None:
         look, state = self._around.look(), self.state
-        path = package_target(state.name, state.version)
-        target = look.find(path)
-        if target is None or target.hashes.get("sha256") != state.sha256:
-            return self._give_up(f"{path} is not on offer any more", tell=False)
+        target = look.find(state.path) if state.path else None
+        if target is None or target.hashes.get("sha256") != state.file_sha256:
+            return self._give_up(f"{self._named()} is not on offer any more", tell=False)
         self._files.mkdir(parents=True, exist_ok=True)
-        place = self._files / local_name(path)
+        place = self._place()
         if not is_verified(place, target):
-            if not (why := self._by_difference(look, place)):
+            if not (why := self._by_difference(look, target, place)):
                 pass
             elif self._around.may_fetch(target.length):
                 look.download(target, self._files)
             else:
                 return self._give_up(
-                    f"{path}: {why}, and the whole file's {target.length} bytes are over the budget", tell=True
+                    f"{target.path}: {why}, and the whole file's {target.length} bytes are over the budget", tell=True
                 )
         self._go(Phase.VERIFYING)
         return None
 
-    def _by_difference(self, look: TrustedRepository, place: Path) -> str:
+    def _by_difference(self, look: TrustedRepository, target: TargetFile, place: Path) -> str:
         """Rebuild the file from the active one; why not, or nothing."""
-        state = self.state
-        target = look.find(package_target(state.name, state.version))
-        offer = look.targets().get(difference_target(state.name, state.previous, state.version))
-        if offer is None or target is None:
-            return "no difference is offered"
-        old = packed_bytes(self.active())
-        custom = offer.unrecognized_fields.get("custom")
-        base = custom.get("base_sha256") if isinstance(custom, dict) else None
-        if base != hashlib.sha256(old).hexdigest() or offer.length >= target.length:
-            return "the difference is for another file"
-        if not self._around.may_fetch(offer.length):
-            return "the budget does not allow the difference"
         try:
-            small = look.download(offer, self._files)
-            replace_file(place, rebuild(old, small.read_bytes(), target))
-            small.unlink()
+            return by_difference(look, target, self.state.previous, self._packed, place, self._around.may_fetch)
         except UntrustedError as error:
             # A failed difference is said aloud: the whole file costs a hundred times as much.
             self._around.tell(self._report("difference_failed", str(error)))
             return "the difference failed"
-        except OSError as error:
-            raise TrustStoreError(f"{place}: cannot be written ({error}); make room or mend the disk") from error
-        return ""
+
+    def _packed(self, runtime: str) -> bytes:
+        """The active package as it was signed; nothing where it has no model for that runtime."""
+        try:
+            return packed_bytes(self.active(), runtime)
+        except PackageError:
+            return b""
+
+    def _place(self) -> Path:
+        return self._files / local_name(self.state.path)
 
     def _verify(self) -> None:
         self._born()
-        place = self._files / local_name(package_target(self.state.name, self.state.version))
-        if not place.exists() or hashlib.sha256(place.read_bytes()).hexdigest() != self.state.sha256:
+        place = self._place()
+        if not place.exists() or hashlib.sha256(place.read_bytes()).hexdigest() != self.state.file_sha256:
             return self._give_up("the file that came is gone or damaged", tell=False)
         package = self.slots.install(place)
         manifest = package.manifest
@@ -338,7 +330,7 @@ class Engine:
             except UntrustedError as error:
                 log.error("the model before is damaged, the new one goes on answering: %s", error)
 
-    def _previous(self, active: Package) -> Package:
+    def _previous(self, active: AnyPackage) -> AnyPackage:
         try:
             return self.slots.staged()
         except UntrustedError:

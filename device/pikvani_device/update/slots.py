@@ -1,4 +1,4 @@
-"""Two places for a model package and one name that says which answers. Only verified packages are ever loaded.
+"""Two places for a package and one name that says which answers. Only verified packages are ever loaded.
 
 A package is unpacked into the slot that does not answer; the name is then switched by one rename, and the old slot
 stays. Whether to switch, watch or go back is not decided here.
@@ -12,14 +12,9 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from pikvani_contract.model.manifest import (
-    MANIFEST_FILE,
-    MAX_FILE_BYTES,
-    MAX_FILES,
-    Package,
-    PackageError,
-    load_package,
-)
+from pikvani_contract.errors import ContractError
+from pikvani_contract.model.manifest import MANIFEST_FILE, MAX_FILE_BYTES, MAX_FILES, load_package
+from pikvani_contract.packages import AnyPackage, Loader
 from pikvani_device.update.durable_files import move_into_place, replace_file
 from pikvani_device.update.errors import TrustStoreError, UntrustedError
 
@@ -33,15 +28,17 @@ class Slots:
 
     Args:
         folder: its own; made by the first `install`.
+        load: reads and verifies a package of the kind that is kept here.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, load: Loader = load_package) -> None:
         self._folder = folder
+        self._load = load
 
-    def load(self) -> Package | None:
+    def load(self) -> AnyPackage | None:
         """The package that answers, verified file by file; nothing before the first was activated.
 
-        Where the slot in use does not verify, the other answers if it does: a device with one sound model works.
+        Where the slot in use does not verify, the other answers if it does: a device with one sound package works.
 
         Raises:
             UntrustedError: a slot was activated, and neither is sound.
@@ -57,7 +54,7 @@ class Slots:
                 broken.append(str(error))
         raise UntrustedError("; ".join(broken))
 
-    def install(self, tar: Path) -> Package:
+    def install(self, tar: Path) -> AnyPackage:
         """Unpack a package into the slot that does not answer; nothing answers differently for it.
 
         Args:
@@ -77,18 +74,18 @@ class Slots:
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir()
             names = _unpack(tar, place)
-            package = load_package(place)
+            package = self._load(place)
             listed = {MANIFEST_FILE, *(entry.path for entry in package.manifest.files)}
             if names != listed:
                 raise UntrustedError(f"{tar}: holds {sorted(names ^ listed)} that its manifest does not; refused")
             replace_file(self._mark(slot), _digest(place).encode())
-        except (PackageError, tarfile.TarError) as error:
+        except (ContractError, tarfile.TarError) as error:
             raise UntrustedError(f"{tar}: not the package it says it is ({error}); refused") from error
         except OSError as error:
             raise TrustStoreError(f"{place}: cannot be written ({error}); make room or mend the disk") from error
         return package
 
-    def staged(self) -> Package:
+    def staged(self) -> AnyPackage:
         """The package in the slot that does not answer, verified file by file.
 
         Raises:
@@ -104,7 +101,7 @@ class Slots:
         except OSError:
             return 0
 
-    def activate(self) -> Package:
+    def activate(self) -> AnyPackage:
         """Let the slot that does not answer now answer from the next load on: one rename.
 
         Raises:
@@ -129,13 +126,13 @@ class Slots:
         # A name damaged on the card: either slot may be the newer, and `load` takes only a sound one.
         return slot if slot in _SLOTS else _SLOTS[0]
 
-    def _verified(self, slot: str) -> Package:
+    def _verified(self, slot: str) -> AnyPackage:
         place = self._folder / slot
         try:
             if self._mark(slot).read_text() != _digest(place):
                 raise UntrustedError(f"{place}: the manifest is not the one that was verified; install again")
-            return load_package(place)
-        except (OSError, PackageError, UnicodeDecodeError) as error:
+            return self._load(place)
+        except (OSError, ContractError, UnicodeDecodeError) as error:
             raise UntrustedError(f"{place}: no verified package ({error}); install again") from error
 
     def _mark(self, slot: str) -> Path:

@@ -53,12 +53,14 @@ class UpdateState(msgspec.Struct, frozen=True, omit_defaults=True):
         phase: where it stands.
         name: of the package it is about.
         version: on the way in, or the last that came in.
-        sha256: of the signed file.
+        sha256: of the whole signed package: what orders and tries go by.
+        path: target path of the file this device takes of it.
+        file_sha256: of that file.
         previous: version that answered before.
         reason: why it stands where it stands; empty while all is well.
         since_ms: UTC milliseconds, as this machine believed, of the last change.
         unsaid: what the centre has yet to be told.
-        attempts: tries by sha256 of the file, so that a bad one is not fetched for ever.
+        attempts: tries by sha256 of the package, so that a bad one is not fetched for ever.
         order: number of the last order of the centre that was obeyed.
     """
 
@@ -66,6 +68,8 @@ class UpdateState(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str = ""
     version: str = ""
     sha256: str = ""
+    path: str = ""
+    file_sha256: str = ""
     previous: str = ""
     reason: str = ""
     since_ms: int = 0

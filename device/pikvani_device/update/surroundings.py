@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pikvani_contract.messages import UpdateOrder, UpdateReport
-from pikvani_contract.model.manifest import Package
+from pikvani_contract.packages import AnyPackage
 from pikvani_device.update.trust import TrustedRepository
 from pikvani_device.update.watching import Evidence
 
@@ -31,12 +31,12 @@ class Surroundings(Protocol):
         """A new look at the repository."""
         ...
 
-    def self_test(self, candidate: Package, active: Package) -> Tested:
+    def self_test(self, candidate: AnyPackage, active: AnyPackage) -> Tested:
         """Try a package in a process of its own."""
         ...
 
-    def evidence(self, package: Package) -> Evidence:
-        """What was seen of a package's cases here."""
+    def evidence(self, package: AnyPackage) -> Evidence:
+        """What was seen of cases under a package here."""
         ...
 
     def may_fetch(self, size: int) -> bool:

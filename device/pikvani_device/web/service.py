@@ -16,7 +16,7 @@ import msgspec
 from flask import Blueprint, Response, abort, g, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from pikvani_device.app.update import try_package
+from pikvani_device.app.self_tests import try_package
 from pikvani_device.diagnosis.photo import encode_for_keeping
 from pikvani_device.errors import DeviceError, SpeechError
 from pikvani_device.ports import ModemState, SoilReading

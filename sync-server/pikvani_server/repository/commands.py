@@ -102,6 +102,8 @@ def add_target(
     entry = registry_entry(packed, cast(Stage, stage), stamp)
     signing.add_target(Shelf(folder), packed, entry, _open(targets_key, passphrase_file), _now())
     click.echo(f"{packed.sha256} {packed.target_path} {len(packed.data)} bytes, {stage}: staged")
+    for runtime, data in packed.parts.items():
+        click.echo(f"\tof them {len(data)} bytes for devices that run {runtime}")
 
 
 @repository.command("add-difference")
@@ -113,10 +115,13 @@ def add_target(
 def add_difference(
     package: Path, folder: Path, old_version: str, targets_key: Path, passphrase_file: Path | None
 ) -> None:
-    """Sign for the small difference between an older version and PACKAGE, both added before."""
+    """Sign for the small differences between an older version and PACKAGE, both added before."""
     signer = _open(targets_key, passphrase_file)
-    target = signing.add_difference(Shelf(folder), pack(package), old_version, signer, _now())
-    click.echo(f"{target.path} {target.length} bytes: staged" if target else "no difference: the whole file is smaller")
+    signed = signing.add_difference(Shelf(folder), pack(package), old_version, signer, _now())
+    for target in signed:
+        click.echo(f"{target.path} {target.length} bytes: staged")
+    if not signed:
+        click.echo("no difference: the whole file is smaller")
 
 
 @repository.command("renew-targets")

@@ -17,7 +17,6 @@ from pikvani_server.repository.packages import PackedPackage
 
 Stage = Literal["candidate", "staging", "production", "archived"]
 STAGES: tuple[str, ...] = get_args(Stage)
-MODEL_CARD = "MODEL_CARD.md"
 
 _Text = Annotated[str, Meta(min_length=3, max_length=2000)]
 
@@ -28,8 +27,9 @@ class Stamp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         sha256: of the packed package (`repository add-target --stage candidate` prints it).
         gates: every gate of the evaluation and whether it was passed.
-        model_card_sha256: of the model card that was read and approved.
-        licences: licences of all training data, as the manifest names them.
+        model_card_sha256: of what was read and approved: the model card, the sources of an advice package, or the
+            manifest of a speech package or prompt pack.
+        licences: licences of all it was made from, as the manifest names them.
         data_rights: why these data may be used for this.
         approved_by: names of those who answer for it.
         approved_at: when.
@@ -55,7 +55,13 @@ def registry_entry(package: PackedPackage, stage: Stage, stamp: bytes | None) ->
     Raises:
         ComplianceError: production without a stamp that holds, or a stamp that cannot be read.
     """
-    entry: dict[str, Any] = {"package": package.manifest.name, "version": package.manifest.version, "stage": stage}
+    manifest = package.manifest
+    entry: dict[str, Any] = {
+        "package": manifest.name,
+        "version": manifest.version,
+        "stage": stage,
+        "kind": package.kind,
+    }
     if stamp is None:
         if stage == "production":
             raise ComplianceError(f"{package.target_path}: production needs a stamp; have it approved, give --stamp")
@@ -75,12 +81,11 @@ def _shortcomings(package: PackedPackage, stamp: Stamp) -> list[str]:
     if stamp.sha256 != package.sha256:
         wrong.append(f"it is for {stamp.sha256[:12]}, this package is {package.sha256[:12]}")
     wrong += [f"gate {gate} was not passed" for gate, passed in sorted(stamp.gates.items()) if not passed]
-    card = next((file.sha256 for file in package.manifest.files if file.path == MODEL_CARD), None)
-    if card is None:
-        wrong.append(f"the package has no {MODEL_CARD}")
-    elif card != stamp.model_card_sha256:
-        wrong.append("another model card was approved")
-    missing = {source.licence for source in package.manifest.data} - set(stamp.licences)
+    if not package.card_sha256:
+        wrong.append(f"the package has no {package.card}")
+    elif package.card_sha256 != stamp.model_card_sha256:
+        wrong.append(f"another {package.card} was approved")
+    missing = package.licences - set(stamp.licences)
     wrong += [f"licence {licence} is not listed" for licence in sorted(missing)]
     if stamp.approved_at.tzinfo is None:
         wrong.append("approved_at has no time zone")

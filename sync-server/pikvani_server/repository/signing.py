@@ -6,6 +6,7 @@ Each act is what one command does; what it needs of others' acts it verifies as 
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,7 +28,7 @@ from pikvani_contract.model.packing import difference_target, package_target
 from pikvani_contract.repository import SIGNED_AT_FIELD
 from pikvani_server.repository.differences import make_difference
 from pikvani_server.repository.errors import SigningError
-from pikvani_server.repository.packages import PackedPackage
+from pikvani_server.repository.packages import PackedPackage, part_of
 from pikvani_server.repository.shelf import Shelf
 
 ROOT_THRESHOLD = 2
@@ -97,37 +98,51 @@ def add_target(
         raise SigningError(f"{package.target_path}: already signed with other bytes; give the package a new version")
     targets.targets[package.target_path] = target
     shelf.put_target(package.target_path, package.sha256, package.data)
+    for runtime, data in package.parts.items():
+        # Stage and stamp are those of the whole: a device asks for its part only where the whole may be taken.
+        _put(shelf, targets, package_target(package.manifest.name, package.manifest.version, runtime), data)
     _stage(shelf, targets, signer)
     return target
 
 
 def add_difference(
     shelf: Shelf, package: PackedPackage, old_version: str, signer: CryptoSigner, now: datetime
-) -> TargetFile | None:
-    """Sign for the difference from an older version to a package already signed for, if it is worth it.
+) -> list[TargetFile]:
+    """Sign for the differences from an older version to a package already signed for, where they are worth it.
+
+    One for each runtime the package is packed for, or one for the whole.
 
     Returns:
-        What was signed, or nothing where the whole file is no larger.
+        What was signed; nothing where the file itself, compressed, is no larger.
 
     Raises:
         SigningError: either version is not signed for, or the key is not the targets key.
     """
     targets = _next_targets(shelf, now)
-    name = package.manifest.name
+    name, version = package.manifest.name, package.manifest.version
     old_path = package_target(name, old_version)
     for path in (old_path, package.target_path):
         if path not in targets.targets:
             raise SigningError(f"{path}: not signed for; add it with `repository add-target` first")
-    old_sha256 = targets.targets[old_path].hashes["sha256"]
-    difference = make_difference(shelf.read_target(old_path, old_sha256), package.data)
-    if difference is None:
-        return None
-    path = difference_target(name, old_version, package.manifest.version)
-    target = TargetFile.from_data(path, difference, ["sha256"])
-    target.unrecognized_fields["custom"] = {"base_sha256": old_sha256, "result_sha256": package.sha256}
+    whole = shelf.read_target(old_path, targets.targets[old_path].hashes["sha256"])
+    signed = []
+    for runtime, data in (package.parts or {"": package.data}).items():
+        old = part_of(whole, runtime) if runtime else whole
+        difference = make_difference(old, data)
+        if difference is None:
+            continue
+        target = _put(shelf, targets, difference_target(name, old_version, version, runtime), difference)
+        target.unrecognized_fields["custom"] = {"base_sha256": hashlib.sha256(old).hexdigest()}
+        signed.append(target)
+    if signed:
+        _stage(shelf, targets, signer)
+    return signed
+
+
+def _put(shelf: Shelf, targets: Targets, path: str, data: bytes) -> TargetFile:
+    target = TargetFile.from_data(path, data, ["sha256"])
     targets.targets[path] = target
-    shelf.put_target(path, target.hashes["sha256"], difference)
-    _stage(shelf, targets, signer)
+    shelf.put_target(path, target.hashes["sha256"], data)
     return target
 
 

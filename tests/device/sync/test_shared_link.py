@@ -19,7 +19,7 @@ from pikvani_contract.wire import pack, unpack
 from pikvani_device.adapters.broker_memory import MemoryBroker, MemoryHub
 from pikvani_device.app import Device
 from pikvani_device.app.link import keep_order
-from pikvani_device.app.update import ORDER_FACT
+from pikvani_device.app.update import order_fact
 from pikvani_device.config import parse_config
 from pikvani_device.store import Store, open_store
 from pikvani_device.sync.publisher import Publisher, PublisherSettings, Running
@@ -39,16 +39,30 @@ def store(tmp_path: Path) -> Store:
 
 
 def kept(store: Store) -> UpdateOrder | None:
-    found = store.fact(ORDER_FACT)
+    found = store.fact(order_fact("leaf"))
     return unpack(bytes.fromhex(found), UpdateOrder) if found else None
 
 
+KNOWN = ("leaf", "advice")
+
+
 def test_the_highest_order_is_kept_whatever_comes_again_or_late(store: Store, tmp_path: Path) -> None:
-    assert [keep_order(store, order(n)) for n in (5, 5, 3, 7, 6)] == [True, False, False, True, False]
+    assert [keep_order(store, order(n), KNOWN) for n in (5, 5, 3, 7, 6)] == [True, False, False, True, False]
     store.close()
     again = open_store(tmp_path / "device.sqlite3", ManualClock())
     found = kept(again)
     assert found is not None and found.number == 7
+
+
+def test_orders_about_each_package_are_kept_apart_and_those_about_strangers_passed_over(store: Store) -> None:
+    def about(package: str, number: int) -> bytes:
+        return pack(UpdateOrder(SCHEMA, number, "take", package, "1.1.0", bytes(32)))
+
+    assert keep_order(store, about("leaf", 9), KNOWN)
+    assert keep_order(store, about("advice", 7), KNOWN)
+    assert not keep_order(store, about("kernel", 11), KNOWN)
+    found = kept(store)
+    assert found is not None and (found.package, found.number) == ("leaf", 9)
 
 
 @given(st.binary(max_size=300))
@@ -60,7 +74,7 @@ def test_rubbish_is_no_order(payload: bytes) -> None:
         def set_fact(self, name: str, value: str) -> None:
             assert unpack(bytes.fromhex(value), UpdateOrder)
 
-    keep_order(Facts(), payload)  # type: ignore[arg-type]
+    keep_order(Facts(), payload, KNOWN)  # type: ignore[arg-type]
 
 
 def linked(store: Store, clock: ManualClock, budget: int = 0) -> tuple[Publisher, MemoryBroker, MemoryHub, list[bytes]]:

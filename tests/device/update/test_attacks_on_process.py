@@ -255,7 +255,7 @@ def test_path_traversal_in_names_of_a_package(victim: Victim, name: str) -> None
 
 
 def test_path_traversal_in_names_of_targets(victim: Victim) -> None:
-    for name in ("../../../../outside-9.9.9.tar", "models/../../sample-9.9.9.tar", "models/a\x00-9.9.9.tar"):
+    for name in ("../../../../outside-9.9.9.tar", "packages/../../sample-9.9.9.tar", "packages/a\x00-9.9.9.tar"):
         target = victim.repository.add_target(name, b"evil")
         target.unrecognized_fields["custom"] = PRODUCTION
     victim.repository.publish_all()

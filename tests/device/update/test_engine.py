@@ -153,7 +153,7 @@ def test_given_a_package_that_says_it_is_another_then_it_is_refused(village: Vil
 
 def test_given_a_file_that_is_missing_at_the_source_then_the_device_does_not_loop(village: Village) -> None:
     village.release("1.1.0")
-    for path in (village.folder / "repository" / "targets" / "models").iterdir():
+    for path in (village.folder / "repository" / "targets" / "packages").iterdir():
         path.unlink()
     for _ in range(5):
         assert village.engine().run().phase == Phase.IDLE
@@ -287,7 +287,18 @@ def test_every_phase_leads_somewhere_and_rest_is_reached_from_all() -> None:
 
 def test_given_a_state_file_then_it_comes_back_as_it_was(tmp_path: Path) -> None:
     state = UpdateState(
-        Phase.WATCHING, "leaf", "1.1.0", "ab" * 32, "1.0.0", "why", 5, UpdateReport("failed", detail="x"), {"x": 2}, 7
+        Phase.WATCHING,
+        "leaf",
+        "1.1.0",
+        "ab" * 32,
+        "packages/leaf-1.1.0.tar",
+        "cd" * 32,
+        "1.0.0",
+        "why",
+        5,
+        UpdateReport("failed", detail="x"),
+        {"x": 2},
+        7,
     )
     StateFile(tmp_path).save(state)
     assert StateFile(tmp_path).load() == state

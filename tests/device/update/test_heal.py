@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from pikvani_device.app import Device
+from pikvani_device.app import parts
 from pikvani_device.cli import cli
 
 
@@ -21,7 +21,7 @@ def test_given_an_app_that_does_not_start_then_only_a_model_that_is_still_watche
         return SimpleNamespace(name="leaf", version="2.0.0", previous="1.0.0")
 
     engine = SimpleNamespace(state=SimpleNamespace(phase=phase), roll_back=roll_back)
-    monkeypatch.setattr(Device, "updates", lambda self, source=None: engine)
+    monkeypatch.setattr(parts, "engines", lambda device: {"leaf": engine})
     config = tmp_path / "device.toml"
     config.write_text(f'[device]\ndata_dir = "{tmp_path / "data"}"\n')
     done = CliRunner().invoke(cli, ["--config", str(config), "update", "heal"])

@@ -83,6 +83,6 @@ def test_every_command_of_the_ceremony_works_in_the_order_of_the_page(
     plant_root(tmp_path / "device", (tmp_path / "repository" / "metadata" / "1.root.json").read_bytes())
     moment = Moment("boot", 0, int(commands._now().timestamp() * 1000), ClockTrust.SYNCED)
     looked = TrustedRepository(tmp_path / "device", DirectoryFetcher(tmp_path / "repository"), moment)
-    target = looked.find("models/sample-1.2.3.tar")
+    target = looked.find("packages/sample-1.2.3.tar")
     assert target is not None, "a device born with the first root follows the page to its end"
     assert target.custom["stage"] == "production"

@@ -26,7 +26,7 @@ from pikvani_server.cli import cli
 from pikvani_server.repository import commands, signing
 from pikvani_server.repository.differences import make_difference
 from pikvani_server.repository.errors import ComplianceError, SigningError
-from pikvani_server.repository.packages import pack
+from pikvani_server.repository.packages import PackedPackage, pack
 
 PASSPHRASE = "seven dry monsoon clouds"
 Command = Callable[..., Result]
@@ -125,7 +125,7 @@ def test_a_package_goes_from_folder_to_device(
     server("repository", "publish", *ONLINE)
 
     looked = device(made, tmp_path / "trusted", clock[-1])
-    target = looked.find("models/sample-1.2.3.tar")
+    target = looked.find("packages/sample-1.2.3.tar")
     assert target is not None
     custom = target.custom
     assert (custom["package"], custom["version"], custom["stage"]) == ("sample", "1.2.3", "production")
@@ -197,7 +197,7 @@ def test_the_targets_key_alone_cannot_publish_and_online_keys_alone_cannot_name_
         ({"sha256": "0" * 64}, "it is for 000000000000"),
         ({"gates": {"accuracy": True, "calibration": False}}, "gate calibration was not passed"),
         ({"gates": {}}, "cannot be read"),
-        ({"model_card_sha256": "0" * 64}, "another model card"),
+        ({"model_card_sha256": "0" * 64}, "another MODEL_CARD.md"),
         ({"licences": ["MIT"]}, "licence CC-BY-4.0 is not listed"),
         ({"data_rights": ""}, "cannot be read"),
         ({"approved_by": []}, "cannot be read"),
@@ -315,7 +315,7 @@ def test_a_publish_that_breaks_off_leaves_the_old_state_and_can_be_done_again(
     assert device(made, tmp_path / "trusted", clock[-1]).targets() == {}
 
     server("repository", "publish", *ONLINE)
-    assert list(device(made, tmp_path / "trusted", clock[-1]).targets()) == ["models/sample-1.2.3.tar"]
+    assert list(device(made, tmp_path / "trusted", clock[-1]).targets()) == ["packages/sample-1.2.3.tar"]
 
 
 def test_a_second_ceremony_over_a_living_repository_is_refused(server: Command, made: Path, tmp_path: Path) -> None:
@@ -336,7 +336,7 @@ def test_a_device_rebuilds_a_new_version_from_its_old_one_and_a_small_difference
     server("repository", "publish", *ONLINE)
     looked = device(made, tmp_path / "trusted", clock[-1])
 
-    small, whole = looked.find("differences/sample-1.0.0-to-1.1.0"), looked.find("models/sample-1.1.0.tar")
+    small, whole = looked.find("differences/sample-1.0.0-to-1.1.0"), looked.find("packages/sample-1.1.0.tar")
     assert small is not None
     assert whole is not None
     assert small.length < 4000
@@ -358,3 +358,71 @@ def test_a_difference_that_saves_nothing_is_not_signed_for(
     monkeypatch.setattr(signing, "make_difference", lambda old, new: make_difference(*noise))
     said = server("repository", "add-difference", str(packages[1]), "--from", "1.0.0", "--targets-key", "@targets")
     assert "whole file is smaller" in said.output
+
+
+def test_a_package_for_two_runtimes_is_signed_whole_and_in_parts_with_a_difference_for_each(
+    server: Command, made: Path, clock: list[datetime], tmp_path: Path
+) -> None:
+    folders = [two_runtimes(tmp_path / version, version) for version in ("1.0.0", "1.1.0")]
+    for folder in folders:
+        said = server("repository", "add-target", str(folder), "--targets-key", "@targets")
+        assert "for devices that run onnx" in said.output and "for devices that run tflite" in said.output
+    said = server("repository", "add-difference", str(folders[1]), "--from", "1.0.0", "--targets-key", "@targets")
+    assert said.output.count("staged") == 2
+    server("repository", "publish", *ONLINE)
+    looked = device(made, tmp_path / "trusted", clock[-1])
+    for runtime in ("onnx", "tflite"):
+        target = looked.find(f"packages/sample-1.1.0.{runtime}.tar")
+        small = looked.find(f"differences/sample-1.0.0-to-1.1.0.{runtime}")
+        assert target is not None and small is not None
+        difference = looked.download(small, tmp_path / "files").read_bytes()
+        assert rebuild(pack(folders[0]).parts[runtime], difference, target) == pack(folders[1]).parts[runtime]
+
+
+def test_advice_and_speech_are_signed_and_stamped_as_models_are(
+    server: Command, made: Path, clock: list[datetime], tmp_path: Path
+) -> None:
+    shipped = Path(__file__).parents[3] / "models" / "packages"
+    for name in ("advice", "speech"):
+        packed = pack(shipped / name)
+        refused = json.loads(stamp_json(packed, model_card_sha256="0" * 64))
+        (tmp_path / "stamp.json").write_text(json.dumps(refused))
+        with pytest.raises(SigningError, match=f"another {packed.card} was approved"):
+            sign(server, shipped / name, tmp_path / "stamp.json")
+        (tmp_path / "stamp.json").write_bytes(stamp_json(packed))
+        sign(server, shipped / name, tmp_path / "stamp.json")
+    server("repository", "publish", *ONLINE)
+    targets = device(made, tmp_path / "trusted", clock[-1]).targets()
+    kinds = {path.partition("-")[0]: target.unrecognized_fields["custom"]["kind"] for path, target in targets.items()}
+    assert kinds == {"packages/advice": "advice", "packages/speech": "speech"}
+
+
+def sign(server: Command, package: Path, stamp: Path) -> None:
+    server(
+        "repository", "add-target", str(package), "--stage", "production", "--targets-key", "@targets",
+        "--stamp", str(stamp),
+    )  # fmt: skip
+
+
+def stamp_json(packed: PackedPackage, **changes: object) -> bytes:
+    stamp: dict[str, object] = {
+        "sha256": packed.sha256,
+        "gates": {"rules": True},
+        "model_card_sha256": packed.card_sha256,
+        "licences": sorted(packed.licences) or ["facts from public sources"],
+        "data_rights": "sources read and named",
+        "approved_by": ["A. Agronomist"],
+        "approved_at": "2026-11-01T10:00:00Z",
+    }
+    return json.dumps(stamp | changes).encode()
+
+
+def two_runtimes(folder: Path, version: str) -> Path:
+    write_package(folder, b"onnx" * 5000 + version.encode(), version)
+    (folder / "model.tflite").write_bytes(b"lite" * 5000 + version.encode())
+    told = json.loads((folder / "manifest.json").read_bytes())
+    told["bindings"].append(told["bindings"][0] | {"runtime": "tflite", "file": "model.tflite"})
+    data = (folder / "model.tflite").read_bytes()
+    told["files"].append({"path": "model.tflite", "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)})
+    (folder / "manifest.json").write_text(json.dumps(told))
+    return folder
