@@ -19,6 +19,7 @@ from pikvani_device.commands.configuration import config
 from pikvani_device.commands.diagnosing import diagnose, listen
 from pikvani_device.commands.enrolling import enrol
 from pikvani_device.commands.prompts import prompts
+from pikvani_device.commands.resetting import factory_reset
 from pikvani_device.commands.running import export, rescue, run, status
 from pikvani_device.commands.serial_things import serial
 from pikvani_device.commands.service import service_pin
@@ -37,7 +38,7 @@ def cli(context: click.Context, config_path: Path | None) -> None:
 
 
 _COMMANDS = (diagnose, listen, status, run, self_test, update, export, rescue)
-_MORE = (config, assets, service_pin, try_, prompts)
+_MORE = (config, assets, service_pin, try_, prompts, factory_reset)
 for _command in (*_COMMANDS, *_MORE):
     cli.add_command(_command)
 cli.add_command(enrol)

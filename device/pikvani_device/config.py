@@ -122,6 +122,7 @@ class WebSection(Section, frozen=True):
         mdns_name: phones on the village Wi-Fi find the pages as this name and `.local`; empty to be silent.
         wifi_name: name of the village Wi-Fi, for the QR picture on the kiosk; empty for none.
         wifi_password: its password, which the QR picture shows to everyone before the kiosk.
+        wifi_port: port of this machine's Wi-Fi page (`pikvani-provision wifi serve`); 0 for none.
         sticks: where USB sticks are mounted, for the export on the technician's page.
     """
 
@@ -131,6 +132,7 @@ class WebSection(Section, frozen=True):
     mdns_name: Annotated[str, Meta(pattern="^([a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?)?$")] = "pikvani"
     wifi_name: Annotated[str, Meta(max_length=32)] = ""
     wifi_password: Annotated[str, Meta(max_length=63)] = ""
+    wifi_port: Port = 0
     sticks: str = "/media"
 
 

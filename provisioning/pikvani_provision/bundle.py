@@ -13,12 +13,12 @@ from pathlib import Path
 
 from pikvani_provision.boards import Board
 from pikvani_provision.errors import ProvisionError
-from pikvani_provision.site_file import Site, device_toml
+from pikvani_provision.site_file import Site, device_toml, wifi_environment
 from pikvani_provision.wheels import sha256_of
 
 SCHEMA = 1
 BUNDLE, SUMS, MANIFEST = "bundle.tar", "bundle.sha256", "manifest.json"
-_EXECUTABLE = frozenset({"first-boot", "grow-card", "kiosk-browser", "os-update", "overlay-init"})
+_EXECUTABLE = frozenset({"first-boot", "grow-card", "kiosk-browser", "os-update", "overlay-init", "stick"})
 Files = dict[str, bytes | Path]
 """Name in the bundle, and its bytes or where they lie."""
 _HERE = Path(__file__).resolve().parent
@@ -55,11 +55,12 @@ def contents(board: Board, site: Site, wheels: list[Path], own: Path, debs: list
     units = [path for path in here.units.iterdir() if path.suffix in {".service", ".timer", ".target"}]
     files |= {f"units/{path.name}": path for path in units}
     files |= {f"etc/{path.name}": path for path in (here.units / "etc").iterdir()}
-    files |= {f"bin/{name}": here.units / name for name in ("kiosk-browser", "os-update", "overlay-init")}
+    files |= {f"bin/{name}": here.units / name for name in ("kiosk-browser", "os-update", "overlay-init", "stick")}
     files |= {"bin/first-boot": here.scripts / "first-boot", "bin/grow-card": here.scripts / "grow-card"}
     files["units/pikvani-first-boot.service"] = here.scripts / "pikvani-first-boot.service"
     files |= {f"trust/{name}": data for name, data in site.files.items()}
     files["device.toml"] = device_toml(site, board.runtime, board.camera).encode()
+    files["wifi.env"] = wifi_environment(site).encode()
     place = site.place
     settings = {
         "BOARD": board.name,

@@ -2,6 +2,7 @@
 
     [centre]                       # where cases go and updates come from
     broker = "mqtt.example:8883"
+    enrolment = "https://enrol.example:8443"   # empty: sticks and QR codes alone
     updates = ""                   # an http address; empty: over the broker
     [place]
     locale = "mr-IN"
@@ -27,6 +28,7 @@ from msgspec import Meta
 
 from pikvani_provision.errors import ProvisionError
 
+WIFI_PORT = 8081
 FILES = {"root.json": True, "ca.pem": True, "centre-public.pem": False}
 """File beside the site file, and whether it must be there."""
 
@@ -35,6 +37,7 @@ class Centre(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """`[centre]`."""
 
     broker: Annotated[str, Meta(pattern=r"^[A-Za-z0-9.\-\[\]:]{1,250}:\d{1,5}$")]
+    enrolment: Annotated[str, Meta(pattern=r"^(https://\S{1,250})?$")] = ""
     updates: Annotated[str, Meta(pattern=r"^(https?://\S{1,250})?$")] = ""
 
 
@@ -95,6 +98,15 @@ def read_site(path: Path) -> Site:
     return Site(centre, place, tree, files)
 
 
+def wifi_environment(site: Site) -> str:
+    """What the Wi-Fi page's unit is told: its language, its port, and where the kiosk's own pages are."""
+    web = site.overrides.get("web", {})
+    return (
+        f"PIKVANI_WIFI_LOCALE={site.place.locale}\nPIKVANI_WIFI_PORT={int(web.get('wifi_port', WIFI_PORT))}\n"
+        f"PIKVANI_WIFI_BACK=http://127.0.0.1:{int(web.get('port', 8080))}/service/\n"
+    )
+
+
 def device_toml(site: Site, runtime: str, camera: str, where: str = "/etc/pikvani") -> str:
     """The device's configuration as first boot finds it; `@DEVICE@` stands for the id that the card brings.
 
@@ -109,10 +121,16 @@ def device_toml(site: Site, runtime: str, camera: str, where: str = "/etc/pikvan
         "device": {"id": "@DEVICE@", "data_dir": "/var/lib/pikvani", "locale": site.place.locale},
         "runtime": {"adapter": runtime},
         "camera": {"adapter": camera},
-        "web": {"host": "0.0.0.0", "port": 8080},  # noqa: S104 - the village Wi-Fi is whom it serves
+        "web": {"host": "0.0.0.0", "port": 8080, "wifi_port": WIFI_PORT},  # noqa: S104 - it serves the village Wi-Fi
         "sync": {"host": host.strip("[]"), "port": int(port)},
         "store": {"marker": "@MARKER@"},
-        "update": {"root": f"{where}/root.json"},
+        "enrolment": {
+            "dir": "/var/lib/pikvani/identity",
+            "card": "/var/lib/pikvani/card.json",
+            "trust": f"{where}/ca.pem",
+            "url": site.centre.enrolment,
+        },
+        "update": {"source": "mqtt", "root": f"{where}/root.json"},
     }
     if site.centre.updates:
         sections["update"] |= {"source": "http", "url": site.centre.updates}

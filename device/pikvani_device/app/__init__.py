@@ -164,10 +164,12 @@ class Device:
     @cached_property
     def store(self) -> Store:
         """The case store, opened and migrated."""
+        from pikvani_device.app.factory_reset import finish
         from pikvani_device.store import LATEST_KNOWN_TIME_FACT, open_store
 
         with self._build_lock:
             must_be_mounted(self.data_dir, self.config.store.marker)
+            finish(self.config)
             try:
                 self.data_dir.mkdir(parents=True, exist_ok=True)
             except OSError as error:

@@ -97,6 +97,28 @@ class EnrolmentRoom:
             request = self._wanted()
         return enrolment.as_text(request) if request else ""
 
+    def waiting_text(self) -> str:
+        """The request that waits already, for a process that may not make one; empty for none."""
+        pending = self.identity.folder.pending()
+        if pending is None:
+            return ""
+        try:
+            return enrolment.as_text(enrolment.unpack(pending[1], Request))
+        except ContractError:
+            return ""
+
+    def leave_text(self, text: str) -> None:
+        """Leave an answer for `run --part enrol` to judge.
+
+        Raises:
+            DeviceError: it is no answer at all.
+        """
+        try:
+            answer = enrolment.from_text(text, Answer)
+        except ContractError as error:
+            raise DeviceError(str(error)) from None
+        self.identity.folder.drop_answer(enrolment.pack(answer))
+
     def take_text(self, text: str) -> bool:
         """Take an answer that came as text: typed, scanned or read from a file.
 

@@ -21,6 +21,7 @@ from pikvani_device.web import (
     api,
     capture,
     drawings,
+    joining,
     listening,
     logtail,
     printing,
@@ -55,7 +56,7 @@ def create_app(device: Device) -> Flask:
     desk = Desk(device)
     logtail.install()
     guard(app)
-    for blueprint in (road, capture, answering, privacy, listening, printing, sounds, service, api):
+    for blueprint in (road, capture, answering, privacy, listening, printing, sounds, service, joining, api):
         app.register_blueprint(blueprint.blueprint(desk))
     app.register_blueprint(drawings.blueprint())
     drawn = {path.stem for path in (Path(__file__).parent / "static" / "crops").glob("*.svg")}

@@ -94,6 +94,7 @@ def blueprint(desk: Desk) -> Blueprint:
                 is_set=pin().is_set,
                 locked_s=pin().locked_s(channel()),
                 command="pikvani-device service-pin",
+                enrols=bool(device.config.enrolment.dir),
             )
         return page(
             desk,
@@ -110,6 +111,8 @@ def blueprint(desk: Desk) -> Blueprint:
             camera=device.config.camera.adapter,
             made=made,
             consents=_consents(desk),
+            enrols=bool(device.config.enrolment.dir),
+            wifi=_wifi(desk),
         )
 
     @service.get("/")
@@ -282,6 +285,12 @@ def _consents(desk: Desk) -> list[tuple[str, str]]:
         ("service.taken_back", str(counts["taken_back"])),
         ("service.erasures_waiting", str(counts["waiting"])),
     ]
+
+
+def _wifi(desk: Desk) -> str:
+    """Address of the Wi-Fi page on this very machine; empty for whoever does not stand at the kiosk."""
+    port = desk.device.config.web.wifi_port
+    return f"http://127.0.0.1:{port}/?locale={desk.locale()}" if port and channel() == "kiosk" else ""
 
 
 def _sticks(desk: Desk) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import shutil
@@ -11,6 +12,8 @@ from pikvani_provision.errors import ProvisionError
 from pikvani_provision.networks.port import Network, Outcome, Result, name_fits, passphrase_fits
 
 HOTSPOT = "pikvani-hotspot"
+HOTSPOT_ADDRESS = "10.42.77.1"
+HOTSPOT_NET = ipaddress.IPv4Network("10.42.77.0/24")
 _JOIN_S = 60
 # What NetworkManager says (in the C locale), and what it means. Its secrets agent calls a wrong key "required".
 _MEANINGS: tuple[tuple[str, Outcome], ...] = (
@@ -100,32 +103,10 @@ class NmcliNetworks:
         if not name_fits(name) or not passphrase_fits(passphrase):
             return Result("bad_form")
         self._run("connection", "delete", HOTSPOT)
+        access_point = "connection.autoconnect no 802-11-wireless.mode ap ipv4.method shared ipv6.method ignore"
         steps = (
-            [
-                "connection",
-                "add",
-                "type",
-                "wifi",
-                "ifname",
-                "*",
-                "con-name",
-                HOTSPOT,
-                "autoconnect",
-                "no",
-                "ssid",
-                name,
-            ],
-            [
-                "connection",
-                "modify",
-                HOTSPOT,
-                "802-11-wireless.mode",
-                "ap",
-                "ipv4.method",
-                "shared",
-                "ipv6.method",
-                "ignore",
-            ],
+            ["connection", "add", "type", "wifi", "ifname", "*", "con-name", HOTSPOT, "ssid", name],
+            ["connection", "modify", HOTSPOT, *access_point.split(), "ipv4.addresses", f"{HOTSPOT_ADDRESS}/24"],
             ["connection", "modify", HOTSPOT, "wifi-sec.key-mgmt", "wpa-psk", "wifi-sec.proto", "rsn"],
         )
         for step in steps:

@@ -58,7 +58,24 @@ WORDS: dict[str, tuple[str, str, str]] = {
     "network": ("नेटवर्क", "नेटवर्क", "Network"),
     "passphrase": ("पासवर्ड", "पासवर्ड", "Passphrase"),
     "join": ("जोडा", "जोड़ें", "Join"),
-    "again": ("पुन्हा करा", "फिर करें", "Try again"),
+    "language": ("मराठी", "हिन्दी", "English"),
+    "back": ("मागे", "पीछे", "Back"),
+    "trying": ("जोडून पाहत आहे. एक मिनिट थांबा.", "जोड़ने की कोशिश हो रही है. एक मिनट रुकें.", "Trying. Wait a minute."),
+    "trying_from_phone": (
+        "यंत्र आता {name} ला जोडून पाहते; हे वाय-फाय बंद होईल. "
+        "नाही जमले तर एका मिनिटात हेच वाय-फाय परत येईल; मग हे पान पुन्हा उघडा.",
+        "यंत्र अब {name} से जुड़ने की कोशिश करेगा; यह वाई-फ़ाई बंद होगा. "
+        "न जुड़े तो एक मिनट में यही वाई-फ़ाई लौटेगा; तब यह पन्ना फिर खोलें.",
+        "The device tries {name} now and leaves this Wi-Fi. "
+        "If it fails, this Wi-Fi is back in a minute: open the page again.",
+    ),
+    "by_phone": ("मोबाइलवरून जोडा", "मोबाइल से जोड़ें", "Set up from a phone"),
+    "how_by_phone": (
+        "मोबाइल या वाय-फायला जोडा, मग हा पत्ता उघडा:",
+        "मोबाइल को इस वाई-फ़ाई से जोड़ें, फिर यह पता खोलें:",
+        "Join this Wi-Fi with the phone, then open this address:",
+    ),
+    "stop": ("थांबवा", "रोकें", "Stop"),
     "none": ("कोणतेही नेटवर्क दिसत नाही.", "कोई नेटवर्क नहीं दिखता.", "No network is in reach."),
 }
 

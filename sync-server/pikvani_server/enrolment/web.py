@@ -6,9 +6,13 @@ them, and what strangers can reach does nothing but this.
 
 from __future__ import annotations
 
+import logging
+import ssl
 import threading
 import time
+import urllib.request
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Flask, Response, request
@@ -16,11 +20,17 @@ from gunicorn.app.base import BaseApplication
 from werkzeug.exceptions import HTTPException
 
 from pikvani_contract.enrolment import MAX_BYTES, pack
+from pikvani_contract.health import Health
+from pikvani_contract.service import Service
 from pikvani_server.enrolment.desk import Desk
 from pikvani_server.errors import ServerError, StoreAwayError
 from pikvani_server.ingest.rate_limit import RateLimit
 
+log = logging.getLogger(__name__)
+
 PATH = "/v1/enrol"
+_ALIVE_S = 30.0
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 _RATE_BYTES_S, _BURST_BYTES = 500.0, 100_000.0
 """One address: about twenty requests a minute for long, sixty at once; a technician brings a batch at a time."""
 
@@ -88,6 +98,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
         }
         if cert_file:
             self._options |= {"certfile": cert_file, "keyfile": key_file}
+        self._options["when_ready"] = partial(_watched, cert_file)
         super().__init__()
 
     def load_config(self) -> None:
@@ -98,3 +109,28 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
     def load(self) -> Flask:
         """The application, in a worker."""
         return self._make()
+
+
+def _watched(cert_file: str, arbiter: Any) -> None:
+    """Tell systemd that the listener is up, and feed its watchdog while a worker answers over the listener itself."""
+    health = Health()
+    health.expect("enrolment", _ALIVE_S)
+    host, port = arbiter.LISTENERS[0].getsockname()[:2]
+    context = ssl.create_default_context(cafile=cert_file or None)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # our own certificate is what we look for, whoever signed it
+    context.check_hostname = False
+    url = f"http{'s' if cert_file else ''}://{_LOOPBACK.get(host, host)}:{port}/livez"
+
+    def probe() -> None:
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
+        try:
+            with opener.open(url, timeout=10) as answer:
+                answer.read(16)
+        except OSError as error:
+            log.warning("the listener does not answer itself: %s", error)
+            return
+        health.beat("enrolment")
+
+    Service(health).ready(probe)

@@ -37,9 +37,16 @@ ROWS = (
 )
 
 
-def device_at(tmp_path: Path, package: Path, more: str = "", camera: str = 'adapter = "drawn"\nseed = 3') -> Device:
+def device_at(
+    tmp_path: Path,
+    package: Path,
+    more: str = "",
+    camera: str = 'adapter = "drawn"\nseed = 3',
+    name: str = "pikvani-dev",
+) -> Device:
     text = (
-        f'[device]\ndata_dir = "{tmp_path / "data"}"\n[model]\ndir = "{package}"\n[runtime]\nadapter = "fake"\n'
+        f'[device]\nid = "{name}"\ndata_dir = "{tmp_path / "data"}"\n'
+        f'[model]\ndir = "{package}"\n[runtime]\nadapter = "fake"\n'
         f"[camera]\n{camera}\n{more}"
     )
     return Device(parse_config(text.encode(), "test"))

@@ -12,15 +12,15 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.season.centre import Centre
-from tests.season.container import Machine
+from tests.card.centre import CardCentre
+from tests.card.container import Machine
 
-UNITS = ("pikvani-web", "pikvani-sync", "pikvani-update", "pikvani-enrol", "pikvani-kiosk")
-_UP_S, _SYNC_S, _FIRST_BOOT_S = 240.0, 240.0, 1_500.0
+UNITS = ("pikvani-web", "pikvani-sync", "pikvani-update", "pikvani-enrol", "pikvani-wifi", "pikvani-kiosk")
+_UP_S, _SYNC_S, _ENROL_S, _FIRST_BOOT_S = 240.0, 240.0, 240.0, 1_500.0
 
 
-class Season:
-    """One device's season.
+class Rehearsal:
+    """One device, broken and watched.
 
     Args:
         machine: what is broken.
@@ -32,7 +32,13 @@ class Season:
     """
 
     def __init__(
-        self, machine: Machine, centre: Centre, device: str, web: str, rng: random.Random, say: Callable[[str], None]
+        self,
+        machine: Machine,
+        centre: CardCentre,
+        device: str,
+        web: str,
+        rng: random.Random,
+        say: Callable[[str], None],
     ) -> None:
         self.machine, self.centre, self.device, self.web, self.rng, self.say = machine, centre, device, web, rng, say
         self.seconds: dict[str, float] = {}
@@ -59,25 +65,35 @@ class Season:
         for mark in sorted(marks.iterdir()):
             self.say(f"  {mark.name}: {mark.read_text().strip()}")
 
-    def own_identity(self) -> None:
-        """The files a centre's answer leaves belong to the appliance."""
-        done = self.machine.run("chown", "-R", "pikvani:pikvani", "/var/lib/pikvani/identity")
-        assert done.returncode == 0, done.stderr
+    def wait_enrolled(self) -> None:
+        """The device asked by itself, and the centre has heard it with its certificate."""
+        deadline = time.monotonic() + _ENROL_S
+        while True:
+            known = self.centre.enrolled().get(self.device)
+            if known and known["confirmed_at"]:
+                break
+            if time.monotonic() > deadline:
+                log = self.machine.journal("pikvani-enrol") + self.machine.journal("pikvani-sync")
+                raise AssertionError(f"not enrolled after {_ENROL_S:.0f} s: {known}\n{log}")
+            time.sleep(1)
+        card = json.loads((self.machine.data / "pikvani/card.json").read_text())
+        assert not card["claim"], "the claim was not spent"
 
-    def boot(self) -> None:
-        self.machine.start(overlay=True)
+    def boot(self, data: bool = True) -> None:
+        self.machine.start(overlay=True, data=data)
 
     @property
     def units(self) -> list[str]:
         """The units this device has: a root without a compositor has no kiosk."""
         if not self._units:
-            options = self.machine.run("/opt/pikvani/venv/bin/pikvani-device", "run", "--help").stdout
-            here = {
-                "pikvani-kiosk": self.machine.run("test", "-x", "/usr/bin/cage").returncode == 0,
-                "pikvani-enrol": "enrol" in options,
-            }
-            self._units = [unit for unit in UNITS if here.get(unit, True)]
+            has_kiosk = self.machine.run("test", "-x", "/usr/bin/cage").returncode == 0
+            self._units = [unit for unit in UNITS if has_kiosk or unit != "pikvani-kiosk"]
         return self._units
+
+    def ways(self) -> list[str]:
+        """The ways this device can break: no unit is killed that it does not have."""
+        killed = {f"kill-{unit.removeprefix('pikvani-')}" for unit in self.units}
+        return [name for name in sorted(BREAKS) if name in killed or not name.startswith("kill-")]
 
     def wait_active(self) -> None:
         deadline = time.monotonic() + _UP_S
@@ -159,64 +175,73 @@ class Season:
 # -- breaking -----------------------------------------------------------------------------------------------------
 
 
-def killed(unit: str) -> Callable[[Season], None]:
+def killed(unit: str) -> Callable[[Rehearsal], None]:
     """SIGKILL of a unit's main process."""
 
-    def do(season: Season) -> None:
-        if unit not in season.units:
-            return
-        before = season.machine.main_pid(unit)
-        season.machine.run("kill", "-KILL", str(before))
-        season.wait_restarted(unit, before)
+    def do(rehearsal: Rehearsal) -> None:
+        before = rehearsal.machine.main_pid(unit)
+        rehearsal.machine.run("kill", "-KILL", str(before))
+        rehearsal.wait_restarted(unit, before)
 
     return do
 
 
-def stopped_app(season: Season) -> None:
+def stopped_app(rehearsal: Rehearsal) -> None:
     """SIGSTOP: the process is there and does nothing; only the watchdog can tell."""
-    before = season.machine.main_pid("pikvani-web")
-    season.machine.run("kill", "-STOP", str(before))
-    season.wait_restarted("pikvani-web", before)
+    before = rehearsal.machine.main_pid("pikvani-web")
+    rehearsal.machine.run("kill", "-STOP", str(before))
+    rehearsal.wait_restarted("pikvani-web", before)
 
 
-def full_data(season: Season) -> None:
+def full_data(rehearsal: Rehearsal) -> None:
     """The data partition fills up: farmers are answered and told; once there is room, cases are kept again."""
-    filler = season.machine.data / "filler"
+    filler = rehearsal.machine.data / "filler"
     with filler.open("wb") as file, contextlib.suppress(OSError):
         block = b"\0" * 2**20
         while True:
             file.write(block)
             file.flush()
-    kept = [season.ask(must_keep=False) for _ in range(4)]
+    kept = [rehearsal.ask(must_keep=False) for _ in range(4)]
     assert not all(kept), "nothing was full"
     filler.unlink()
 
 
-def power_cut(season: Season) -> None:
+def power_cut(rehearsal: Rehearsal) -> None:
     """Everything stops at once, while a case is being kept."""
-    season.ask()
-    time.sleep(season.rng.uniform(0, 1.5))
-    season.machine.cut_power()
-    season.boot()
+    rehearsal.ask()
+    time.sleep(rehearsal.rng.uniform(0, 1.5))
+    rehearsal.machine.cut_power()
+    rehearsal.boot()
 
 
-def power_cut_while_starting(season: Season) -> None:
+def power_cut_while_starting(rehearsal: Rehearsal) -> None:
     """Twice in a row, the second time somewhere in the middle of starting."""
-    season.machine.cut_power()
-    season.boot()
-    time.sleep(season.rng.uniform(0.2, 6))
-    season.machine.cut_power()
-    season.boot()
+    rehearsal.machine.cut_power()
+    rehearsal.boot()
+    time.sleep(rehearsal.rng.uniform(0.2, 6))
+    rehearsal.machine.cut_power()
+    rehearsal.boot()
 
 
-BREAKS: dict[str, Callable[[Season], None]] = {
+def data_gone(rehearsal: Rehearsal) -> None:
+    """A start without the data partition: farmers are answered and told that nothing is kept; then it is back."""
+    rehearsal.machine.stop()
+    rehearsal.boot(data=False)
+    assert not rehearsal.ask(must_keep=False), "kept on a partition that is not there"
+    rehearsal.machine.stop()
+    rehearsal.boot()
+
+
+BREAKS: dict[str, Callable[[Rehearsal], None]] = {
     "power-cut": power_cut,
     "power-cut-while-starting": power_cut_while_starting,
     "kill-web": killed("pikvani-web"),
     "kill-sync": killed("pikvani-sync"),
     "kill-update": killed("pikvani-update"),
     "kill-enrol": killed("pikvani-enrol"),
+    "kill-wifi": killed("pikvani-wifi"),
     "kill-kiosk": killed("pikvani-kiosk"),
     "stop-app": stopped_app,
     "full-data": full_data,
+    "data-gone": data_gone,
 }

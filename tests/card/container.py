@@ -82,29 +82,43 @@ class Machine:
                 file.truncate(DATA_BYTES)
             must("mkfs.ext4", "-q", "-L", "pikvani-data", "-m", "1", self._image)
 
-    def start(self, overlay: bool) -> None:
-        """Switch on; `overlay` keeps the root read-only below memory, as on a device after first boot."""
-        must("mount", "-o", "loop,noatime,errors=remount-ro", self._image, self.data)
+    def start(self, overlay: bool, data: bool = True) -> None:
+        """Switch on.
+
+        Args:
+            overlay: keeps the root read-only below memory, as on a device after first boot.
+            data: whether the data partition is there.
+        """
         command = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot", "--console=pipe"]
-        command += [f"--directory={self.root}", f"--bind={self.data}:/data", "--hostname=season", "--resolv-conf=off"]
+        command += [f"--directory={self.root}", "--hostname=rehearsal", "--resolv-conf=off"]
+        if data:
+            must("mount", "-o", "loop,noatime,errors=remount-ro", self._image, self.data)
+            command.append(f"--bind={self.data}:/data")
         if overlay:
             command.append("--volatile=overlay")
         log = (self.folder / "console.log").open("ab")
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + 60
-        while not (children := self._children()):
+        while not self._init():
             if time.monotonic() > deadline or self._process.poll() is not None:
                 raise RuntimeError(f"the container did not start; see {self.folder}/console.log")
             time.sleep(0.05)
-        self.leader = children[0]
+        self.leader = self._init()
 
-    def _children(self) -> list[int]:
+    def _init(self) -> int:
+        """Process id, outside, of the container's first process; 0 while nspawn still prepares it."""
         assert self._process
-        try:
-            text = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
-        except OSError:
-            return []
-        return [int(word) for word in text.split()]
+        with contextlib.suppress(OSError):
+            for word in Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split():
+                # The child that prepares the mounts goes; the first process of a pid namespace stays.
+                (inside,) = [
+                    line.split()[1:]
+                    for line in Path(f"/proc/{word}/status").read_text().splitlines()
+                    if line.startswith("NSpid:")
+                ]
+                if inside[-1] == "1" and Path(f"/proc/{word}/comm").read_text().strip() == "systemd":
+                    return int(word)
+        return 0
 
     def run(self, *command: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a command inside."""

@@ -1,1 +1,0 @@
-"""A device's years in half an hour: a real systemd boots the shipped bundle, and everything is broken."""
