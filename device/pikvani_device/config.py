@@ -182,6 +182,9 @@ class EnrolmentSection(Section, frozen=True):
         url: HTTPS address where a device without a certificate asks; empty where only sticks and pictures carry.
         ca: PEM of the authority that signed that address's certificate; empty for trust.
         sticks: where USB sticks are mounted; one that holds a folder pikvani-enrol carries requests and answers.
+        pkcs11_module: library of a TPM or secure element that makes and holds the key; empty for keys in files.
+        pkcs11_token: label of its token.
+        pkcs11_pin_file: holds its user PIN.
     """
 
     dir: str = ""
@@ -190,6 +193,9 @@ class EnrolmentSection(Section, frozen=True):
     url: str = ""
     ca: str = ""
     sticks: str = "/media"
+    pkcs11_module: str = ""
+    pkcs11_token: str = "pikvani"  # noqa: S105 - a label, no secret
+    pkcs11_pin_file: str = "/etc/pikvani/pkcs11.pin"
 
 
 class StoreSection(Section, frozen=True):

@@ -6,12 +6,17 @@ configuration; one that cannot work says so (`DeviceError`) and nothing takes it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+Key: TypeAlias = "ec.EllipticCurvePrivateKey"
 
 RgbImage = NDArray[np.uint8]
 """Height x width x 3, red first, 0 to 255."""
@@ -338,4 +343,28 @@ class Broker(Protocol):
 
     def stop(self) -> None:
         """Say goodbye and disconnect. May be called twice."""
+        ...
+
+
+class Keys(Protocol):
+    """A place for private keys. What is kept beside a certificate is a reference: the key itself, or where it is."""
+
+    def new(self) -> Key:
+        """A key on P-256, new."""
+        ...
+
+    def reference(self, key: Key) -> bytes:
+        """What `load` finds it by; only where the key can leave its place is that the key."""
+        ...
+
+    def load(self, reference: bytes) -> Key:
+        """The key.
+
+        Raises:
+            DeviceError: it is damaged, or is not there any more.
+        """
+        ...
+
+    def keep_only(self, references: Collection[bytes]) -> None:
+        """Destroy the keys of this device that none of these names."""
         ...

@@ -8,7 +8,7 @@ import ssl
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -40,7 +40,7 @@ class PahoBroker:
     """A `Broker` over paho-mqtt 2.
 
     Args:
-        host: where the broker is.
+        host: where the broker is; a path for a socket of this machine.
         port: its TCP port.
         client_id: the device id; with mutual TLS it must be the certificate's CN.
         will: topic and payload the broker says, retained, when we vanish.
@@ -73,7 +73,10 @@ class PahoBroker:
         self._resumed = 0
         self._connections = 0
         self._lock = threading.Lock()
-        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5)
+        transport: Literal["tcp", "unix"] = "unix" if host.startswith("/") else "tcp"
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5, transport=transport
+        )
         client.will_set(will[0], will[1], qos=1, retain=True)
         # A fleet that lost the same broker must not come back in the same second.
         client.reconnect_delay_set(random.randint(1, 3), random.randint(120, 300))  # noqa: S311

@@ -22,10 +22,12 @@ from pikvani_device.adapters.machine_linux import machine_digest
 from pikvani_device.app.identity import read_file
 from pikvani_device.enrolment.folder import IdentityFolder, replace
 from pikvani_device.enrolment.identity import AnswerError, Identity, as_utc
+from pikvani_device.enrolment.keys import FileKeys
 from pikvani_device.errors import DeviceError
-from pikvani_device.ports import RgbImage
+from pikvani_device.ports import Keys, RgbImage
 
 if TYPE_CHECKING:
+    from pikvani_device.adapters.tls_stunnel import StunnelRelay
     from pikvani_device.app import Device
     from pikvani_device.config import Config
 
@@ -53,7 +55,39 @@ def build_identity(config: Config) -> Identity:
     folder = IdentityFolder(Path(settings.dir))
     card = Path(settings.card) if settings.card else folder.path.parent / "card.json"
     trust = read_file(settings.trust)
-    return Identity(folder, config.device.id, card, trust, machine_digest(config.device.id))
+    return Identity(folder, config.device.id, card, trust, machine_digest(config.device.id), build_keys(config))
+
+
+def build_keys(config: Config) -> Keys:
+    """Where this device's private keys live.
+
+    Raises:
+        DeviceError: a chip is configured and its library is missing.
+    """
+    settings = config.enrolment
+    if not settings.pkcs11_module:
+        return FileKeys()
+    from pikvani_device.adapters.key_pkcs11 import Pkcs11Keys
+
+    return Pkcs11Keys(settings.pkcs11_module, settings.pkcs11_token, settings.pkcs11_pin_file)
+
+
+def build_relay(config: Config) -> StunnelRelay | None:
+    """What speaks TLS where the key is in a chip; None where it is in a file.
+
+    Raises:
+        DeviceError: stunnel is not installed, or this device has no certificate yet.
+    """
+    settings, sync = config.enrolment, config.sync
+    if not settings.pkcs11_module:
+        return None
+    from pikvani_device.adapters.tls_stunnel import StunnelRelay
+
+    current = Path(settings.dir) / "current"
+    uri = read_file(str(current / "key.pem")).decode("ascii", "replace")
+    pin = settings.pkcs11_pin_file
+    trust = Path(settings.trust)
+    return StunnelRelay(sync.host, sync.port, trust, current / "cert.pem", uri, settings.pkcs11_module, pin)
 
 
 def link_files(config: Config) -> TlsFiles | None:

@@ -18,7 +18,7 @@ from pikvani_contract.wire import unpack
 from pikvani_device import __version__
 from pikvani_device.adapters.broker_paho import PahoBroker
 from pikvani_device.adapters.fetcher_mqtt import MqttFetcher
-from pikvani_device.app.enrolment import link_files
+from pikvani_device.app.enrolment import build_relay, link_files
 from pikvani_device.app.instruments import TOLD_FACT, read_told
 from pikvani_device.app.parts import PARTS
 from pikvani_device.app.update import order_fact
@@ -29,6 +29,7 @@ from pikvani_device.sync.publisher import Publisher, PublisherSettings, Running,
 from pikvani_device.sync.relay import SOCKET_FILE, Relay
 
 if TYPE_CHECKING:
+    from pikvani_device.adapters.tls_stunnel import StunnelRelay
     from pikvani_device.app import Device
     from pikvani_device.store import Store
 
@@ -39,10 +40,13 @@ class Linked(Publisher):
     """A publisher whose connection the other parts of this appliance may fetch over."""
 
     relay: Relay | None = None
+    chip: StunnelRelay | None = None
     say_identity: Callable[[], None] | None = None
 
     def step(self) -> float:
         """See `Publisher.step`; says who this device is where that is due."""
+        if self.chip is not None and not self.chip.alive:
+            self.chip.start()
         wait_s = super().step()
         if self.say_identity is not None:
             self.say_identity()
@@ -52,6 +56,8 @@ class Linked(Publisher):
         """Begin to connect, and to listen for the other parts. Call once."""
         if self.relay is not None:
             self.relay.start()
+        if self.chip is not None:
+            self.chip.start()
         super().start()
 
     def run(self, stop: threading.Event) -> None:
@@ -61,6 +67,8 @@ class Linked(Publisher):
         finally:
             if self.relay is not None:
                 self.relay.stop()
+            if self.chip is not None:
+                self.chip.stop()
 
 
 class Answering:
@@ -87,9 +95,11 @@ def build_publisher(device: Device, beat: Callable[[], None]) -> Linked:
         DeviceError: the link's files are missing or do not fit.
     """
     sync, device_id = device.config.sync, device.config.device.id
-    tls = link_files(device.config)
+    chip = build_relay(device.config)
+    tls = None if chip is not None else link_files(device.config)
     will = (topics.device(device_id, topics.UP_STATUS), offline_status())
-    broker = PahoBroker(sync.host, sync.port, device_id, will, tls, sync.keepalive_s)
+    host = sync.host if chip is None else str(chip.socket)
+    broker = PahoBroker(host, sync.port, device_id, will, tls, sync.keepalive_s)
     settings = PublisherSettings(
         batch_records=sync.max_batch_records,
         batch_age_s=sync.max_batch_age_s,
@@ -118,6 +128,7 @@ def build_publisher(device: Device, beat: Callable[[], None]) -> Linked:
     if talk is not None:
         listeners[topics.device(device_id, topics.DOWN_IDENTITY)] = talk.arrived
     publisher = Linked(store, broker, device.clock, device_id, running, settings, device.clock.learn, beat, listeners)
+    publisher.chip = chip
     if talk is not None:
         publisher.say_identity = partial(_say_identity, talk, broker, device)
     if device.config.update.source == "mqtt":

@@ -145,6 +145,15 @@ class IdentityFolder:
             if old.name != current:
                 shutil.rmtree(old, ignore_errors=True)
 
+    def references(self) -> list[bytes]:
+        """What every key that is still of use goes by."""
+        pending = self.pending()
+        found = [] if pending is None else [pending[0]]
+        for path in self.path.glob(f"generations/*/{KEY}"):
+            with suppress(OSError):
+                found.append(path.read_bytes())
+        return found
+
     def answered(self) -> bool:
         """Whether the key that waits is the one in use already: a power cut came right after it was installed."""
         pending = self.pending()

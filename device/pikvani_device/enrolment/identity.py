@@ -11,13 +11,15 @@ import msgspec
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from pikvani_contract import cards, certificates, enrolment
 from pikvani_contract.enrolment import Answer, Request
 from pikvani_contract.errors import ContractError
 from pikvani_device.enrolment.folder import IdentityFolder, State, certificate_pem, replace
+from pikvani_device.enrolment.keys import FileKeys
 from pikvani_device.errors import DeviceError
+from pikvani_device.ports import Key, Keys
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +42,20 @@ class Identity:
         card_file: the card's file with its claim.
         trust_pem: the root this device was born with, and the authorities it knows.
         machine: digest of the board, empty for none.
+        keys: where private keys live; in files of the folder if left out.
     """
 
     def __init__(
-        self, folder: IdentityFolder, device_id: str, card_file: Path, trust_pem: bytes, machine: bytes
+        self,
+        folder: IdentityFolder,
+        device_id: str,
+        card_file: Path,
+        trust_pem: bytes,
+        machine: bytes,
+        keys: Keys | None = None,
     ) -> None:
         self.folder = folder
+        self._keys = FileKeys() if keys is None else keys
         self.device_id = device_id
         self._card_file = card_file
         self.machine = machine
@@ -157,12 +167,12 @@ class Identity:
         if answer.reason:
             self._refused(answer.reason, now_ms)
             return False
-        leaf, chain = self._verified(answer, _key(pending[0]))
+        leaf, chain = self._verified(answer, self._keys.load(pending[0]))
         self.folder.install(pending[0], certificate_pem(leaf, chain))
         self._spend(request.claim)
         self.folder.keep_state(msgspec.structs.replace(self.folder.state(), refused="", refused_ms=0))
         self.folder.drop_pending()
-        self.folder.recover()
+        self._tidy()
         log.info("certified until %s", leaf.not_valid_after_utc.date())
         return True
 
@@ -171,7 +181,20 @@ class Identity:
         request = self.request()
         if request is not None and self.folder.answered():
             self._spend(request.claim)
+        self._tidy()
+
+    def signing(self) -> tuple[x509.Certificate, Key] | None:
+        """The certificate in use and what signs for it, None for none.
+
+        Raises:
+            DeviceError: its key is damaged or gone.
+        """
+        certificate = self.certificate()
+        return None if certificate is None else (certificate, self._keys.load(self.folder.key_file.read_bytes()))
+
+    def _tidy(self) -> None:
         self.folder.recover()
+        self._keys.keep_only(self.folder.references())
 
     def _ask_anew(self, current: x509.Certificate | None) -> Request:
         state = self.folder.state()
@@ -180,7 +203,7 @@ class Identity:
         card = self.card() if current is None else None
         seed = _seed(card) if card is not None else b""
         self.folder.keep_state(state)
-        key = certificates.new_key()
+        key = self._keys.new()
         csr = certificates.make_request(key, self.device_id)
         asked = Request(enrolment.SCHEMA, self.device_id, csr, self.machine, state.counter)
         if card is not None:
@@ -188,10 +211,9 @@ class Identity:
         else:
             assert current is not None
             previous = hashlib.sha256(current.public_bytes(Encoding.DER)).digest()
-            used = _key(self.folder.key_file.read_bytes())
+            used = self._keys.load(self.folder.key_file.read_bytes())
             asked = enrolment.prove_identity(msgspec.structs.replace(asked, previous=previous), used)
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        self.folder.put_pending(pem, enrolment.pack(asked))
+        self.folder.put_pending(self._keys.reference(key), enrolment.pack(asked))
         return asked
 
     def _verified(
@@ -230,16 +252,6 @@ class Identity:
         """Empty the claim on the card: it is of no use to us any more, and shall be to nobody."""
         if claim and claim == self._claim():
             replace(self._card_file, cards.as_json(msgspec.structs.replace(self.card(), claim="")))
-
-
-def _key(pem: bytes) -> ec.EllipticCurvePrivateKey:
-    try:
-        key = load_pem_private_key(pem, None)
-    except (ValueError, TypeError) as error:
-        raise DeviceError(f"this device's key is damaged ({error}); it must be given a new card") from None
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise DeviceError("this device's key is not an elliptic-curve key; it must be given a new card")
-    return key
 
 
 def _seed(card: cards.Card) -> bytes:
