@@ -51,6 +51,8 @@ class CardCentre:
                 break
         else:
             raise RuntimeError(f"the server did not start; see {self._folder}/centre/server-0.log")
+        added = self.centre.command("server", "tokens", "add", "rehearsal", "--data-dir", self._folder / "centre/data")
+        self._token = added.strip()
         self.centre.start("server", "enrolment", "web", "--config", config, "--workers", 1, ready=False)
 
     def card(self, number: int) -> Path:
@@ -87,7 +89,9 @@ class CardCentre:
 
     def cases(self) -> list[str]:
         """Ids of the cases at the centre, with repetitions if there were any."""
-        with urllib.request.urlopen(f"{self.web}/api/v1/cases?limit=10000", timeout=30) as answer:
+        request = urllib.request.Request(f"{self.web}/api/v1/cases?limit=10000")
+        request.add_header("Authorization", f"Bearer {self._token}")
+        with urllib.request.urlopen(request, timeout=30) as answer:
             rows: list[dict[str, Any]] = json.load(answer)["cases"]
         return [f"{row['outbox']}-{row['seq']}" for row in rows]
 

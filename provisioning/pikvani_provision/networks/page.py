@@ -36,6 +36,8 @@ _STYLE = (
     "display:block;text-align:center;text-decoration:none}.plain{background:#e4efe2;color:#14210f}"
     "p.told{padding:.8em;background:#fff3cd}p.joined{background:#d7f0d9}h1{margin:.3em 0}"
     "#keys div{display:flex;gap:.2em}#keys button{margin-top:.2em;padding:.35em 0;background:#e4efe2;color:#14210f}"
+    ".two{display:grid;grid-template-columns:1fr 1fr;gap:.6em}"
+    "@media(max-height:620px){body{font-size:15px}h1{display:none}}"
     ".spot{display:flex;gap:1em;align-items:center}.spot img{width:11em;height:11em}code{font-size:1.3em}"
 )
 Start = Callable[[str, list[tuple[str, str]]], Any]
@@ -143,10 +145,10 @@ def _form(setup: Setup, locale: str, here: bool, port: int) -> str:
     options = "".join(_option(network) for network in found[:30])
     keys = '<div id="keys"></div><script src="/keys.js"></script>' if here else ""
     return (
-        f'<form method="post" action="/?locale={locale}"><label for="n">{escape(say("network", locale))}</label>'
-        f'<select id="n" name="network">{options}</select><label for="p">{escape(say("passphrase", locale))}</label>'
+        f'<form method="post" action="/?locale={locale}"><div class="two"><label>{escape(say("network", locale))}'
+        f'<select name="network">{options}</select></label><label>{escape(say("passphrase", locale))}'
         '<input id="p" name="passphrase" type="text" autocomplete="off" autocapitalize="none" spellcheck="false"'
-        f' maxlength="64">{keys}'
+        f' maxlength="64"></label></div>{keys}'
         f"<button>{escape(say('join', locale))}</button></form>{spot}"
     )
 
