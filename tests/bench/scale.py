@@ -4,7 +4,8 @@
 
 Fills the database with the simulated fleet (its light road), runs the drift pass, then measures what people wait for:
 the queries of the pages (p50, p95 of 40 runs each), from a receipt on real MQTT to the case being visible, and the
-memory of an ingest worker process while `--fresh` more results come in. Prints JSON.
+memory and CPU of an ingest worker process while `--fresh` more results come in, what each table weighs a row (indexes
+included), and what a connected device costs the broker: the figures `docs/scale.md` reckons with. Prints JSON.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, generate_latest
-from tests.bench.ingest import BATCH, _publish, payloads
+from tests.bench import connections
+from tests.bench.ingest import BATCH, _publish, cpu_s, payloads
 from tests.simulation.__main__ import simulate
 from tests.support.mosquitto import Mosquitto
 from tests.support.peers import TestDevice, batch, record, wait_for
@@ -117,13 +120,13 @@ def memory(config: Path, port: int, fresh: int, store: Store) -> dict[str, Any]:
         messages = payloads(fresh, max(1, min(500, fresh // BATCH)))
         before = store.totals().committed
         sender = threading.Thread(target=_publish, args=(port, messages))
-        started_s = time.monotonic()
+        started_s, used_s = time.monotonic(), cpu_s([process])
         sender.start()
         while store.totals().committed < before + len(messages) * BATCH and time.monotonic() - started_s < 600:
             samples.append(process.memory_info().rss / 1e6)
             time.sleep(0.1)
         sender.join()
-        took_s = time.monotonic() - started_s
+        took_s, used_s = time.monotonic() - started_s, cpu_s([process]) - used_s
     finally:
         worker.terminate()
         worker.wait(20)
@@ -133,6 +136,26 @@ def memory(config: Path, port: int, fresh: int, store: Store) -> dict[str, Any]:
         "rss_mb_by_tenth": parts,
         "results": len(messages) * BATCH,
         "results_per_s": round(len(messages) * BATCH / took_s),
+        "results_per_cpu_s": round(len(messages) * BATCH / used_s),
+    }
+
+
+_TABLES = """
+SELECT coalesce(parent.relname, one.relname) AS name, sum(pg_total_relation_size(one.oid))::bigint AS bytes,
+  sum(greatest(one.reltuples, 0))::bigint AS rows
+FROM pg_class AS one JOIN pg_namespace AS space ON space.oid = one.relnamespace AND space.nspname = 'public'
+LEFT JOIN pg_inherits ON pg_inherits.inhrelid = one.oid LEFT JOIN pg_class AS parent ON parent.oid = inhparent
+WHERE one.relkind = 'r' GROUP BY 1 HAVING sum(greatest(one.reltuples, 0)) >= 1000 ORDER BY 2 DESC
+"""
+
+
+def weights(store: Store) -> dict[str, dict[str, float]]:
+    """Rows of each table of a thousand and more, and bytes a row with its indexes."""
+    with store.writing("analysing") as connection:
+        connection.execute(sa.text("ANALYZE"))
+    return {
+        row["name"]: {"rows": row["rows"], "bytes_a_row": round(row["bytes"] / row["rows"], 1)}
+        for row in store.read("weighing", sa.text(_TABLES))
     }
 
 
@@ -174,9 +197,9 @@ def main() -> None:
             )
             told["visible"] = visibility(store, config, broker.port)
             told["worker"] = memory(config, broker.port, options.fresh, store)
-            size = store.read(
-                "measuring", __import__("sqlalchemy").text("SELECT pg_database_size(current_database()) AS s")
-            )
+            told["tables"] = weights(store)
+            told["connections"] = connections.measure(min(5_000, options.devices))
+            size = store.read("measuring", sa.text("SELECT pg_database_size(current_database()) AS s"))
             told["database_mb"] = round(size[0]["s"] / 1e6)
             told["machine"] = {"cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1), "cpu": platform.machine()}
             store.close()

@@ -17,8 +17,9 @@ from tests.support.peers import NOW_MS, batch, record
 
 from pikvani_contract import cards
 from pikvani_contract.messages import AlarmBody, CaseBody
+from pikvani_contract.sketch import FEATURES
 from pikvani_server.accounts import tokens
-from pikvani_server.admin import charts
+from pikvani_server.admin import charts, words
 from pikvani_server.admin.districts import TILES, shade
 from pikvani_server.admin.tables import plain
 from pikvani_server.config import WebConfig
@@ -206,6 +207,20 @@ def test_given_any_numbers_then_charts_stay_inside_their_frame(values: list[floa
         tops = [float(v) for v in re.findall(r' y="([-\d.]+)"', str(chart.drawing))]
         assert all(v >= 0 for v in heights) and all(-1 <= v <= 241 for v in tops)
         assert "nan" not in chart.drawing and "inf" not in chart.drawing
+
+
+@given(st.integers(1, 200))
+def test_given_any_number_of_names_then_each_label_stands_below_its_point(count: int) -> None:
+    labels = charts.lines("t", [str(i) for i in range(count)], [charts.Series("a", [1.0] * count, "c1")]).labels
+    assert labels[0] == "0" and labels[-1] == str(count - 1) and len(labels) <= 6
+    for place, name in enumerate(labels):
+        assert abs(int(name) - (count - 1) * place / max(1, len(labels) - 1)) <= (count - 1) / 25
+
+
+def test_drift_in_any_feature_says_what_to_do_first() -> None:
+    features = [*FEATURES, "classes", "decisions", "accuracy"]
+    assert all(words.first_step(name).endswith(".") for name in features)
+    assert words.first_step("brightness") != words.first_step("classes")
 
 
 def test_the_map_has_every_district_once_and_no_two_on_one_spot() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor, log10
+from math import floor, log10
 
 from markupsafe import Markup
 
@@ -168,10 +168,15 @@ def _runs(values: Sequence[float | None]) -> list[list[int]]:
 
 
 def _ends(names: Sequence[str]) -> list[str]:
-    if len(names) <= 4:
+    """Names to stand below at equal distances: as many as come within a twenty-fifth of the width of their places."""
+    last = len(names) - 1
+    if last < 4:
         return list(names)
-    count = min(5, len(names))
-    return [names[ceil(i * (len(names) - 1) / (count - 1))] for i in range(count)]
+    for gaps in (4, 3, 5, 2):
+        places = [last * i / gaps for i in range(gaps + 1)]
+        if all(abs(round(place) - place) <= last / 25 for place in places):
+            return [names[round(place)] for place in places]
+    return [names[0], names[-1]]
 
 
 def _rect(x: float, y: float, width: float, height: float, tone: str) -> Markup:

@@ -69,6 +69,19 @@ LABELS: dict[str, dict[str, str]] = {
         "leaf_share": N_("share of leaf in photos"),
         "accuracy": N_("accuracy by labels"),
     },
+    "first_step": {
+        "photos": N_(
+            "Photos became darker, brighter or less sharp. Have lenses wiped, first on the devices that carry it."
+        ),
+        "leaf_share": N_("Leaves fill more or less of the photo than before. Ask how photos are taken now."),
+        "pictures": N_("Photos are unlike earlier ones: a new variety, pest or camera. Look at some under Review."),
+        "doubt": N_("The model is surer or less sure than before. Name some of these cases under Review."),
+        "classes": N_("Other conditions are named. A real outbreak looks like this too: ask in the field first."),
+        "decisions": N_("More or fewer cases are answered than before. See under Cases which are referred, and where."),
+        "accuracy": N_(
+            "People name these cases otherwise than the model. See under Proposals; stop its roll-out if one runs."
+        ),
+    },
     "why_silent": {
         "too_few": N_("too few cases"),
         "outside_seen": N_("inputs unlike those it was checked on"),
@@ -169,6 +182,14 @@ def label(kind: str, value: Any) -> str:
         return t("picture as the model sees it, {number}", number=int(value.removeprefix(_PROJECTION)) + 1)
     known = LABELS[kind].get(str(value))
     return t(known) if known else str(value)
+
+
+def first_step(feature: str) -> str:
+    """What a person does first about drift that shows most in a feature."""
+    if feature.startswith(_PROJECTION):
+        feature = "pictures"
+    alike = {"brightness": "photos", "sharpness": "photos", "confidence": "doubt", "entropy": "doubt"}
+    return label("first_step", alike.get(feature, feature))
 
 
 def crop(name: str) -> str:

@@ -80,6 +80,7 @@ def alarm(number: int) -> ResponseReturnValue:
         accuracy=_accuracy_chart(weeks),
         histogram=_histogram(found, feature) if sketched and not named else None,
         where=_where(row),
+        first_step=words.first_step(row["feature"]),
     )
 
 
@@ -323,7 +324,7 @@ def _feature_table(week: Found, row: Found, chosen: str) -> Table:
             Column("shift", t("Shift"), lambda r: r.get("excess"), lambda r: f"{r.get('excess', 0):.3f}", True),
             Column("psi", "PSI", lambda r: r.get("psi"), lambda r: _three(r.get("psi")), True),
             Column("ks", "KS", lambda r: r.get("ks"), lambda r: _three(r.get("ks")), True),
-            Column("p_value", "p", lambda r: r.get("p_value"), lambda r: _three(r.get("p_value")), True),
+            Column("p_value", "p", lambda r: r.get("p_value"), lambda r: _chance(r.get("p_value")), True),
             Column("drifted", t("Drifted"), lambda r: r["drifted"], lambda r: t("yes") if r["drifted"] else t("no")),
         ],
         week["details"].get("features", []),
@@ -336,3 +337,7 @@ def _rounded(name: str, row: Found) -> float | None:
 
 def _three(value: float | None) -> str:
     return words.DASH if value is None else f"{value:.3f}"
+
+
+def _chance(value: float | None) -> str:
+    return "<0.001" if value is not None and value < 0.001 else _three(value)
