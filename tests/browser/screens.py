@@ -44,6 +44,7 @@ class Asker:
                 self.sent(LEAF)
             else:
                 self.post("/camera/shoot")
+        self.get("/camera")  # where a person sees, once, that the photograph is good
 
     def sent(self, data: bytes) -> None:
         self.context.request.post(
@@ -82,7 +83,7 @@ class Screen:
     """One state.
 
     Attributes:
-        name: for messages and screenshots.
+        name: the page, and after a hyphen which state of it; for messages and screenshots.
         path: its address; `{locale}` stands for the language.
         arrange: brings the visit there.
         scrolls: whether its words may be longer than the kiosk's screen.
@@ -92,6 +93,11 @@ class Screen:
     path: str
     arrange: Arrange
     scrolls: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The page it must be: the name up to its first hyphen."""
+        return self.name.partition("-")[0]
 
 
 def _crop_after_a_case(asker: Asker) -> None:
@@ -203,23 +209,23 @@ FARMER: tuple[Screen, ...] = (
     Screen("take", "/answer/take", Asker.answered),
     Screen("take-helped", "/answer/take", _helped),
     Screen("consent", "/consent", _asked),
-    Screen("consent-purposes", "/consent/purposes", _asked_for("self")),
-    Screen("consent-parent-spoke", "/consent/purposes", _asked_for("parent", spoke=True)),
-    Screen("consent-child", "/answer", _asked_for("child")),
-    Screen("consent-code", "/consent/code", _allowed),
-    Screen("data", "/data", _digits),
-    Screen("data-unknown", "/data", _unknown_digits),
-    Screen("data-found", "/data/found", _asked),
-    Screen("data-found-sent", "/data/found", _allowed),
+    Screen("purposes", "/consent/purposes", _asked_for("self")),
+    Screen("purposes-parent-spoke", "/consent/purposes", _asked_for("parent", spoke=True)),
+    Screen("answer-child", "/answer", _asked_for("child")),
+    Screen("code", "/consent/code", _allowed),
+    Screen("enter_code", "/data", _digits),
+    Screen("enter_code-unknown", "/data", _unknown_digits),
+    Screen("found", "/data/found", _asked),
+    Screen("found-sent", "/data/found", _allowed),
     Screen("slip", "/answer/print", Asker.answered, scrolls=True),
     Screen("listen", "/listen?at=crop", Asker.begin),
     Screen("help", "/help", Asker.begin),
     Screen("phone", "/phone", Asker.begin),
     Screen("history", "/history", _crop_after_a_case, scrolls=True),
-    Screen("nowhere", "/nowhere", Asker.begin),
+    Screen("problem", "/nowhere", Asker.begin),
 )
 TECHNICIAN: tuple[Screen, ...] = (
-    Screen("service-enter", "/service/", lambda a: a.post("/service/leave"), scrolls=True),
+    Screen("service_enter", "/service/", lambda a: a.post("/service/leave"), scrolls=True),
     Screen("service", "/service/", _technician, scrolls=True),
 )
 SIZES = {"800x480": (800, 480), "1024x600": (1024, 600), "portrait": (600, 1024), "phone": (390, 844)}

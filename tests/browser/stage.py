@@ -80,7 +80,6 @@ class Stage:
         self._real = self.device.diagnose
         self.device.advice = advice  # type: ignore[method-assign]
         self.device.__dict__["voice"] = self._voice
-        self._capture = self.device.camera.capture
         Pin(self.device.store, self.device.clock.now).set(PIN)
         self.decide("answer")
         self.sound(True)
@@ -121,10 +120,14 @@ class Stage:
         self._hear = understood
 
     def camera(self, works: bool) -> None:
+        """Unplug the camera or plug it in; the device lets one go that failed and opens it anew."""
+
         def gone():
             raise CameraError("unplugged")
 
-        self.device.camera.capture = self._capture if works else gone  # type: ignore[method-assign]
+        self.device.__dict__.pop("camera", None)
+        if not works:
+            self.device.camera.capture = gone  # type: ignore[method-assign]
 
     def _ear(self, language: str, phrases: object = None) -> SimpleNamespace:
         def listen(samples: object) -> SimpleNamespace:

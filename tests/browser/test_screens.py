@@ -42,6 +42,7 @@ def show(asker: Asker, page, screen: Screen) -> None:
     screen.arrange(asker)
     page.goto(asker.base + screen.path.format(locale=asker.locale))
     page.wait_for_load_state("load")
+    assert (page.locator("body").get_attribute("class") or "").split()[-1] == screen.kind, screen.name
 
 
 @pytest.mark.parametrize(("size", "locale"), COMBINATIONS)

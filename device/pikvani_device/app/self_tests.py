@@ -58,11 +58,17 @@ def self_test(config: Config, candidate: Path, active: Path | None, max_rss_mb: 
     except PackageError as error:
         raise ModelError(str(error)) from None
     tested = TESTS[kind](candidate, active) if kind in TESTS else _try_model(config, candidate, active)
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak_mb = _peak_mb()
     measured = f"{tested.detail}, peak {peak_mb:.0f} MB with both loaded"
     if tested.passed and peak_mb > max_rss_mb:
         return Tested(False, f"too much memory: {measured}")
     return Tested(tested.passed, measured if tested.passed else tested.detail)
+
+
+def _peak_mb() -> float:
+    """Most memory this program held, in MB; not `ru_maxrss`, which begins with what the parent held at the fork."""
+    status = Path("/proc/self/status").read_text("ascii", "replace")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def _try_model(config: Config, candidate: Path, active: Path | None) -> Tested:
@@ -99,14 +105,15 @@ def _try_model(config: Config, candidate: Path, active: Path | None) -> Tested:
             began = time.perf_counter()
             runtime.invoke(view)
             times.append(time.perf_counter() - began)
-    medians = [sorted(times)[len(times) // 2] * 1_000 for times in took]
+    # The best of many, in turns: what else the machine does makes some slower, none faster.
+    best = [min(times) * 1_000 for times in took]
     for runtime in runtimes:
         runtime.close()
-    measured = f"golden error at most {worst:.3f}, {_against(medians)}"
-    if len(medians) == 2 and not fake and medians[0] > _SLOWER * medians[1] + 1:
+    measured = f"golden error at most {worst:.3f}, {_against(best)}"
+    if len(best) == 2 and not fake and best[0] > _SLOWER * best[1] + 1:
         return Tested(False, f"too slow: {measured}")
     return Tested(True, measured)
 
 
-def _against(medians: Sequence[float]) -> str:
-    return " against ".join(f"{median:.1f} ms" for median in medians)
+def _against(best_ms: Sequence[float]) -> str:
+    return " against ".join(f"{took:.1f} ms" for took in best_ms)

@@ -194,6 +194,14 @@ def test_given_the_self_test_then_its_outcome_is_shown(technician: FlaskClient) 
     assert say("service.passed", "mr-IN") in page and "ms" in page
 
 
+def test_given_a_device_that_holds_much_memory_itself_then_the_package_is_judged_by_its_own(
+    technician: FlaskClient, device: Device
+) -> None:
+    held = b"\x01" * (device.config.update.max_rss_mb << 20)
+    page = technician.post("/service/self-test").text
+    assert held and say("service.passed", "mr-IN") in page, page
+
+
 def test_given_the_command_line_then_the_pin_is_set_and_a_bad_one_is_one_line(
     tmp_path: Path, sample_package: Path
 ) -> None:
