@@ -18,7 +18,8 @@ from pikvani_provision.wheels import sha256_of
 
 SCHEMA = 1
 BUNDLE, SUMS, MANIFEST = "bundle.tar", "bundle.sha256", "manifest.json"
-_EXECUTABLE = frozenset({"first-boot", "grow-card", "kiosk-browser", "os-update", "overlay-init", "stick"})
+_COMMANDS = ("by-hand", "kiosk-browser", "os-update", "overlay-init", "stick")
+_EXECUTABLE = frozenset({"first-boot", "grow-card", *_COMMANDS})
 Files = dict[str, bytes | Path]
 """Name in the bundle, and its bytes or where they lie."""
 _HERE = Path(__file__).resolve().parent
@@ -55,7 +56,7 @@ def contents(board: Board, site: Site, wheels: list[Path], own: Path, debs: list
     units = [path for path in here.units.iterdir() if path.suffix in {".service", ".timer", ".target"}]
     files |= {f"units/{path.name}": path for path in units}
     files |= {f"etc/{path.name}": path for path in (here.units / "etc").iterdir()}
-    files |= {f"bin/{name}": here.units / name for name in ("kiosk-browser", "os-update", "overlay-init", "stick")}
+    files |= {f"bin/{name}": here.units / name for name in _COMMANDS}
     files |= {"bin/first-boot": here.scripts / "first-boot", "bin/grow-card": here.scripts / "grow-card"}
     files["units/pikvani-first-boot.service"] = here.scripts / "pikvani-first-boot.service"
     files |= {f"trust/{name}": data for name, data in site.files.items()}

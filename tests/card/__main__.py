@@ -112,6 +112,7 @@ def run(options: argparse.Namespace, folder: Path, closing: list[Callable[[], No
     rehearsal.note("first case at the centre", clock)
     rehearsal.note("from power on to the first case at the centre", from_card)
     rehearsal.note("from the bundle's making to the first case at the centre", began)
+    rehearsal.by_hand()
     machine.stop()
 
     say("from here on the root is read-only under an overlay, as on a device")

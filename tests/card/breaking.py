@@ -79,6 +79,16 @@ class Rehearsal:
         card = json.loads((self.machine.data / "pikvani/card.json").read_text())
         assert not card["claim"], "the claim was not spent"
 
+    def by_hand(self) -> None:
+        """What a technician types works, knows the device, and leaves no file that the services could not write."""
+        status = self.machine.run("pikvani-device", "status")
+        assert status.returncode == 0 and self.device in status.stdout, status.stdout + status.stderr
+        checked = self.machine.run("pikvani-provision", "check", "--json", "data", "model", "clock", timeout_s=300)
+        found = {each["part"]: each["verdict"] for each in json.loads(checked.stdout)["findings"]}
+        assert found["model"] == "good", checked.stdout
+        others = self.machine.run("find", "/var/lib/pikvani", "!", "-user", "pikvani").stdout
+        assert not others, others
+
     def boot(self, data: bool = True) -> None:
         self.machine.start(overlay=True, data=data)
 

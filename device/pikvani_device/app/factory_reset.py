@@ -107,7 +107,8 @@ def _must_be_alone(path: Path) -> None:
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
                 raise DeviceError(
-                    "another part of the appliance is running; stop them first: systemctl stop 'pikvani-*'"
+                    "another part of the appliance is running; stop them first: "
+                    "systemctl stop pikvani-web pikvani-sync pikvani-update pikvani-enrol"
                 ) from None
 
 
