@@ -143,6 +143,12 @@ class Village:
         self.centre.close()
 
 
+def kinds(payload: bytes) -> set[str]:
+    """Of the records in a batch."""
+    batch = read_batch(TOPIC, payload, 0).batch
+    return {record.kind for record in batch.records} if batch else set()
+
+
 @pytest.fixture
 def village(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Village]:
     monkeypatch.setattr("pikvani_device.voice.notes.encode_note", lambda pcm: VOICE)
@@ -213,16 +219,21 @@ def test_given_a_withdrawal_then_the_answer_stays_and_all_that_was_sent_is_gone(
     assert (village.count(cases, case), village.count(files, case), village.count(consents, case)) == (1, 0, 0)
 
 
+@pytest.mark.parametrize("drained", [False, True], ids=["the tombstone alone came before", "all came before"])
 def test_given_what_was_under_way_arrives_after_the_erasure_then_it_is_kept_away_and_another_case_is_not(
-    village: Village,
+    village: Village, drained: bool
 ) -> None:
     case, needles = planted(village)
     other = village.ask(2)
     village.device.privacy.allow(other, Consent.PHOTO, "self", "mr-IN")
     late = village.waiting()
     village.device.privacy.erase(case, True, "kiosk")
-    village.drain()
+    if drained:
+        village.drain()
+    else:
+        village.bring([payload for payload in village.waiting() if "erasure" in kinds(payload)])
     village.bring(late * 2)
+    village.drain()
     village.obey()
     assert traces(village.centre_home, needles) == set()
     assert (village.count(cases, case), village.count(blocks, case)) == (0, 0)
@@ -230,7 +241,8 @@ def test_given_what_was_under_way_arrives_after_the_erasure_then_it_is_kept_away
     assert queue.fill(village.centre, datetime.now(UTC)) == 1
     assert queue.thumbnail(village.centre, village.key(other)), "what was allowed is whole"
     (tombstone,) = village.centre.read("reading", erasures.select())
-    assert tombstone["came_again"] > 0
+    # Where the rest of its queue has come, the centre knows these numbers as settled and looks at none of them again.
+    assert drained or tombstone["came_again"] > 0
 
 
 def test_given_a_dead_link_then_a_stick_brings_the_case_the_consent_and_the_tombstone(village: Village) -> None:
