@@ -38,10 +38,23 @@ class FeatureSpec(Part, frozen=True):
     doubt_frames: int
 
 
+class View(Part, frozen=True):
+    """One way of hearing a clip; see `speech.hearing`.
+
+    Attributes:
+        edge: level of the noise at both ends, as a share of the clip's peak.
+        warp: stretches the frequency axis.
+    """
+
+    edge: Annotated[float, Meta(gt=0, le=0.1)] = 1e-3
+    warp: Annotated[float, Meta(ge=0.8, le=1.25)] = 1.0
+
+
 class Rejection(Part, frozen=True):
     """When an answer is not given.
 
-    The score of a phrase is its log likelihood a frame minus that of the best free sequence of units: 0 at best. The
+    The score of a phrase is its log likelihood minus that of the best free sequence of units, divided by the phrase's
+    units: 0 at best. A frame would be the wrong measure: the more silence around a word, the surer it would seem. The
     confidence is `1 / (1 + exp(-(scale * score + offset)))`, fitted on synthetic speech; `accept` is the least
     confidence at which a phrase counts as heard.
     """
@@ -82,6 +95,7 @@ class SpeechManifest(Part, frozen=True):
     files: tuple[FileEntry, ...]
     corpora: tuple[Corpus, ...]
     scores: tuple[Score, ...] = ()
+    views: Annotated[tuple[View, ...], Meta(min_length=1, max_length=8)] = (View(),)
     quantisation: str = ""
 
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pikvani_contract.speech.features import SAMPLE_RATE_HZ, log_mel
+from pikvani_contract.speech.hearing import heard
 from pikvani_contract.speech.package import SpeechPackage
 from pikvani_contract.speech.phones import UNITS
 from pikvani_device.errors import RuntimeAdapterError
-
-_EDGE_S = 0.2
-_FAINT = 1e-3
 
 
 class OnnxAcousticModel:
@@ -39,14 +36,13 @@ class OnnxAcousticModel:
             raise RuntimeAdapterError(f"{package.model} gives {shape[-1]} units, not {len(UNITS)}")
         manifest = package.manifest
         self.name = f"{manifest.name}@{manifest.version}"
-        faint = np.random.default_rng(0).standard_normal(int(_EDGE_S * SAMPLE_RATE_HZ)).astype(np.float32)
-        self._faint = faint * _FAINT
+        self._views = manifest.views
 
     def log_probs(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `AcousticModel.log_probs`."""
-        # A tightly cut clip gets context: faint noise, since exact zeros are no room anybody spoke in.
-        faint = self._faint * float(np.abs(samples).max(initial=1e-3))
-        features = log_mel(np.concatenate([faint, samples, faint[::-1]]))
+        return heard(samples, self._views, self._invoke)
+
+    def _invoke(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
             found = self._session.run(None, {"features": features[None]})[0]
         except Exception as error:

@@ -75,7 +75,7 @@ class Heard:
         way: index of the way; -1 for garbage.
         start: first frame.
         end: frame after the last.
-        score: its log likelihood a frame less that of the free path, penalties left out; 0 at best.
+        score: its log likelihood less that of the free path, a unit of it, penalties left out; 0 at best.
     """
 
     way: int
@@ -169,7 +169,7 @@ def _trace(records: list[tuple[int, int, int, int]], at: int, probs: NDArray[np.
         if way >= 0:
             piece = probs[start:end].astype(np.float32)
             one = Ways([[UNITS[u] for u in ways.ways[way]]])
-            score = float((forward(piece, one)[0] - free(piece)) / max(end - start, 1))
+            score = float(forward(piece, one)[0] - free(piece)) / len(ways.ways[way])
         found.append(Heard(way, start, end, min(score, 0.0)))
         at = before
     return found[::-1]

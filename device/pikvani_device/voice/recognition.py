@@ -65,8 +65,8 @@ class PhraseList:
         scores = forward(log_probs, self._ways)
         best = int(scores.argmax())
         phrase = self._phrases[self._owner[best]]
-        per_frame = (float(scores[best]) - free(log_probs)) / max(len(log_probs), 1)
-        confidence = _confidence(self._rejection, per_frame)
+        a_unit = (float(scores[best]) - free(log_probs)) / len(self._ways.ways[best])
+        confidence = _confidence(self._rejection, a_unit)
         accepted = confidence >= self._rejection.accept
         slots = {phrase.slot: phrase.value} if accepted and phrase.slot else {}
         return Understood("accept" if accepted else "reject", phrase.text, confidence, slots)

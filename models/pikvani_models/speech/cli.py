@@ -51,8 +51,18 @@ def synthesise(engine: str, terms: Path, numbers: Path | None, out: Path, clips:
 @click.option("--rate", type=float, default=1.5e-3, show_default=True, help="Peak learning rate.")
 @click.option("--real", type=click.Path(path_type=Path, exists=True), help="Folder of real clips with text.json.")
 @click.option("--threads", type=int, default=2, show_default=True)
+@click.option("--workers", type=int, default=1, show_default=True, help="Processes that make batches.")
+@click.option("--longest", type=float, default=6.0, show_default=True, help="Seconds; longer clips are left out.")
 def train(
-    corpus: Path, out: Path, minutes: float, start: Path | None, rate: float, real: Path | None, threads: int
+    corpus: Path,
+    out: Path,
+    minutes: float,
+    start: Path | None,
+    rate: float,
+    real: Path | None,
+    threads: int,
+    workers: int,
+    longest: float,
 ) -> None:
     """Train the recogniser on shards, and on real clips whose licence allows it."""
     try:
@@ -64,10 +74,10 @@ def train(
         raise click.ClickException(f"{error.name} is not installed: see models/README.md") from error
     torch.set_num_threads(threads)
     torch.manual_seed(1)
-    said = read_shards(corpus) + (read_real(real) if real else [])
+    said = read_shards(corpus, longest) + (read_real(real) if real else [])
     if not said:
         raise click.ClickException(f"{corpus} holds no finished shard: run synthesise-speech first")
-    click.echo(str(run(SpeechStream(said, SHARES, 32, 1), out, minutes * 60, start, rate)))
+    click.echo(str(run(SpeechStream(said, SHARES, 32, 1), out, minutes * 60, start, rate, workers=workers)))
 
 
 @click.command("package-speech")
@@ -93,7 +103,7 @@ def package(weights: Path, corpus: Path, out: Path, version: str) -> None:
 @click.option("--json", "as_json", is_flag=True)
 def evaluate(folder: Path, words: Path, lang: Language, folder_of_package: Path, as_json: bool) -> None:
     """Closed-set accuracy: which of the list's words was said. Sub-folders are named in the word list."""
-    from pikvani_models.speech.scoring import closed_set, package_invoke
+    from pikvani_models.speech.scoring import closed_set, package_ear
 
     with words.open(encoding="utf-8", newline="") as file:
         names = {row["name"]: row["word"] for row in csv.DictReader(file)}
@@ -101,7 +111,7 @@ def evaluate(folder: Path, words: Path, lang: Language, folder_of_package: Path,
     if not clips:
         raise click.ClickException(f"{folder} holds no clip in a sub-folder that {words} names")
     try:
-        share, wrong = closed_set(package_invoke(folder_of_package), clips, lang)
+        share, wrong = closed_set(package_ear(folder_of_package), clips, lang)
     except (PackageError, UnspeakableError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     result = {"clips": len(clips), "words": len(set(names.values())), "right": round(share, 4), "wrong": wrong}

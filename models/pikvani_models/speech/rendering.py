@@ -7,12 +7,13 @@ have not changed is taken over from the pack that is there.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
-import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -31,11 +32,14 @@ from pikvani_contract.speech.prompts import (
 from pikvani_models.speech.ipa import ipa_of, with_marathi_ts
 from pikvani_models.speech.voices import Kokoro, festival
 
+if TYPE_CHECKING:
+    from av import AudioFrame
+
 Clip = NDArray[np.float32]
 SPEED = 0.9
-BIT_RATE = "16k"
-LOUDNESS = "loudnorm=I=-18:TP=-2:LRA=7"
-"""EBU R 128, as ffmpeg measures and sets it."""
+BIT_RATE_BPS = 14_000
+LOUDNESS = "I=-18:TP=-2:LRA=7"
+"""EBU R 128, as FFmpeg's `loudnorm` measures and sets it."""
 _ESPEAK: dict[str, str] = {"mr-IN": "mr", "hi-IN": "hi", "en-IN": "en-us"}
 _STYLES: dict[str, dict[str, float]] = {
     "mr-IN": {"hf_alpha": 0.7, "hf_beta": 0.3},
@@ -95,12 +99,42 @@ def speaker_of(locale: Locale, voice: str) -> Callable[[str], Clip]:
 
 def as_opus(samples: Clip) -> bytes:
     """Levelled Ogg Opus of a 16 kHz clip."""
-    command = [
-        *("ffmpeg", "-v", "error", "-f", "f32le", "-ar", str(SAMPLE_RATE_HZ), "-ac", "1", "-i", "-"),
-        *("-af", f"{LOUDNESS},aresample=16000", "-c:a", "libopus", "-b:a", BIT_RATE, "-application", "voip"),
-        *("-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact", "-f", "ogg", "-"),
+    import av
+
+    out = io.BytesIO()
+    with av.open(out, mode="w", format="ogg") as container:
+        stream = container.add_stream("libopus", rate=SAMPLE_RATE_HZ, layout="mono", options={"application": "voip"})
+        stream.bit_rate = BIT_RATE_BPS
+        for frame in _levelled(samples):
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return out.getvalue()
+
+
+def _levelled(samples: Clip) -> Iterator[AudioFrame]:
+    """Frames of a clip through `LOUDNESS`, 16 bit."""
+    from av import AudioFrame
+    from av.filter import Graph
+
+    graph = Graph()
+    steps = [
+        graph.add_abuffer(sample_rate=SAMPLE_RATE_HZ, format="flt", layout="mono"),
+        graph.add("loudnorm", LOUDNESS),
+        graph.add("aresample", str(SAMPLE_RATE_HZ)),
+        graph.add("aformat", "sample_fmts=s16:channel_layouts=mono"),
+        graph.add("asetnsamples", "n=320"),
+        graph.add("abuffersink"),
     ]
-    return subprocess.run(command, input=samples.astype("<f4").tobytes(), capture_output=True, check=True).stdout
+    graph.link_nodes(*steps).configure()
+    frame = AudioFrame.from_ndarray(samples.astype(np.float32)[None], format="flt", layout="mono")
+    frame.sample_rate = SAMPLE_RATE_HZ
+    graph.push(frame)
+    graph.push(None)
+    while True:
+        try:
+            yield graph.pull()
+        except (BlockingIOError, EOFError):
+            return
 
 
 def render(lines: Iterable[str], locale: Locale, voice: str, out: Path, version: str) -> tuple[int, int]:

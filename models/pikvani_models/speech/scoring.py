@@ -11,15 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from pikvani_contract.speech.features import SAMPLE_RATE_HZ, log_mel
-from pikvani_contract.speech.package import load_speech_package
+from pikvani_contract.speech.features import SAMPLE_RATE_HZ
+from pikvani_contract.speech.hearing import heard
+from pikvani_contract.speech.package import SpeechPackage, load_speech_package
 from pikvani_contract.speech.phones import UNITS, Language, phrase_pronunciations
 
 _INDEX = {unit: k for k, unit in enumerate(UNITS)}
 LogProbs = NDArray[np.float32]
 """`[frames, units]`."""
-EDGE_S = 0.2
-"""Faint noise put before and after a clip, so that a tightly cut one has context."""
 
 
 def read_clip(path: Path) -> NDArray[np.float32]:
@@ -34,30 +33,25 @@ def read_clip(path: Path) -> NDArray[np.float32]:
     return np.asarray(samples.mean(axis=1), np.float32)
 
 
-def features_of(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Log-mels of a clip with `EDGE_S` of faint noise at both ends."""
-    faint = np.random.default_rng(0).standard_normal(int(EDGE_S * SAMPLE_RATE_HZ)).astype(np.float32)
-    faint *= float(np.abs(samples).max(initial=1e-3)) * 1e-3
-    return log_mel(np.concatenate([faint, samples, faint[::-1]]))
-
-
-def package_invoke(folder: Path) -> Callable[[NDArray[np.float32]], LogProbs]:
-    """The network of a speech package on one thread, from features to log probabilities.
+def package_ear(folder: Path) -> Callable[[NDArray[np.float32]], LogProbs]:
+    """What a speech package hears, on one thread: from a clip to log probabilities.
 
     Raises:
         PackageError: the package cannot be used.
     """
+    package = load_speech_package(folder)
+    invoke = invoke_of(package)
+    return lambda samples: heard(samples, package.manifest.views, invoke)
+
+
+def invoke_of(package: SpeechPackage) -> Callable[[NDArray[np.float32]], LogProbs]:
+    """The network of a speech package on one thread, from features to log probabilities."""
     import onnxruntime
 
-    package = load_speech_package(folder)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(package.model), options)
-
-    def invoke(features: NDArray[np.float32]) -> LogProbs:
-        return np.asarray(session.run(None, {"features": features[None]})[0][0], np.float32)
-
-    return invoke
+    return lambda features: np.asarray(session.run(None, {"features": features[None]})[0][0], np.float32)
 
 
 def likelihoods(log_probs: LogProbs, ways: Sequence[Sequence[str]]) -> NDArray[np.float64]:
@@ -84,13 +78,13 @@ def rank(log_probs: LogProbs, words: Mapping[str, Language]) -> list[tuple[str, 
 
 
 def closed_set(
-    invoke: Callable[[NDArray[np.float32]], LogProbs], clips: Sequence[tuple[Path, str]], language: Language
+    ear: Callable[[NDArray[np.float32]], LogProbs], clips: Sequence[tuple[Path, str]], language: Language
 ) -> tuple[float, list[tuple[str, str]]]:
     """Share of clips whose word is ranked first among all words of `clips`, and the mistakes (said, heard)."""
     words = {word: language for _, word in clips}
     wrong = []
     for path, word in clips:
-        heard = rank(invoke(features_of(read_clip(path))), words)[0][0]
+        heard = rank(ear(read_clip(path)), words)[0][0]
         if heard != word:
             wrong.append((word, heard))
     return 1 - len(wrong) / len(clips), wrong

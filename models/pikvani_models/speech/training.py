@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from pikvani_contract.speech.features import BANDS, log_mel
+from pikvani_contract.speech.features import BANDS, SAMPLE_RATE_HZ, log_mel
 from pikvani_contract.speech.phones import UNITS, phrase_pronunciations
 from pikvani_models.speech.hardship import harden, noise
 from pikvani_models.speech.network import SpeechNet
@@ -37,8 +37,8 @@ class Said:
     kind: str
 
 
-def read_shards(folder: Path) -> list[Said]:
-    """Every finished shard of a corpus; see `corpus`."""
+def read_shards(folder: Path, longest_s: float = 6.0) -> list[Said]:
+    """Every finished shard of a corpus, clips up to `longest_s` of it; see `corpus`."""
     found = []
     for index in sorted(folder.glob("*.jsonl")):
         held = np.load(index.with_suffix(".npz"))
@@ -46,8 +46,9 @@ def read_shards(folder: Path) -> list[Said]:
         samples = held["samples"]
         kind = index.stem.split("-")[0]
         for line, begin, end in zip(index.read_text("utf-8").splitlines(), ends - held["sizes"], ends, strict=True):
-            units = tuple(_INDEX[u] for u in json.loads(line)["units"])
-            found.append(Said(samples[begin:end], units, kind))
+            if end - begin <= longest_s * SAMPLE_RATE_HZ:
+                units = tuple(_INDEX[u] for u in json.loads(line)["units"])
+                found.append(Said(samples[begin:end], units, kind))
     return found
 
 
@@ -141,6 +142,7 @@ def train(
     start: Path | None = None,
     rate: float = 1.5e-3,
     channels: int = 256,
+    workers: int = 1,
 ) -> Path:
     """Train for `budget_s` seconds of wall time and return the averaged weights; a second call goes on.
 
@@ -151,6 +153,7 @@ def train(
         start: weights to begin from instead of chance.
         rate: peak learning rate.
         channels: of the network.
+        workers: processes that make batches.
     """
     folder.mkdir(parents=True, exist_ok=True)
     net, average = SpeechNet(channels), SpeechNet(channels)
@@ -167,7 +170,7 @@ def train(
         optimizer.load_state_dict(held["optimizer"])
         spent, step = float(held["spent"]), int(held["step"])
     stream.seed += step
-    batches = iter(DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=8))
+    batches = iter(DataLoader(stream, batch_size=None, num_workers=workers, prefetch_factor=8))
     loss_of = nn.CTCLoss(zero_infinity=True)
     net.train()
     begun, saved, shown, running = time.monotonic() - spent, time.monotonic(), 0.0, 0.0
@@ -177,7 +180,9 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = rate * factor
         features, targets, lengths = next(batches)
-        log_probs = net(features).transpose(0, 1)
+        with torch.autocast("cpu", torch.bfloat16):
+            log_probs = net(features)
+        log_probs = log_probs.float().transpose(0, 1)
         frames = torch.full((features.shape[0],), log_probs.shape[0])
         loss = loss_of(log_probs, targets, frames, lengths)
         optimizer.zero_grad(set_to_none=True)
