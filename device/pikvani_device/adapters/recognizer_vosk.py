@@ -16,7 +16,12 @@ from pikvani_device.errors import SpeechError
 log = logging.getLogger(__name__)
 
 _RATE_HZ = 16_000
-_UNKNOWN = "[unk]"
+_PIECE = 512
+"""Samples of a spectrum, 32 ms."""
+_UNKNOWN = ("[unk]", "<UNK>", "<unk>")
+"""What models call a word they do not know."""
+_HISS = 0.8
+"""Flatness of the spectrum from which a clip is hiss: clean speech has under 0.1, as loud as white noise 0.7."""
 
 
 class VoskModel:
@@ -70,17 +75,29 @@ class VoskRecognizer:
         self.name = owner.name
         self.phrases = phrases
         self._kind, self._model = kind, model
-        self._grammar = json.dumps([*phrases, _UNKNOWN], ensure_ascii=False)
+        unknown = next((word for word in _UNKNOWN if model.vosk_model_find_word(word) >= 0), _UNKNOWN[0])
+        self._grammar = json.dumps([*phrases, unknown], ensure_ascii=False)
 
     def recognise(self, samples: NDArray[np.float32]) -> tuple[str, float]:
-        """See `Recognizer.recognise`."""
+        """See `Recognizer.recognise`. Hiss is nothing said: a model held to few words hears one in it."""
+        if _flatness(samples) >= _HISS:
+            return "", 0.0
         recognizer = self._kind(self._model, _RATE_HZ, self._grammar)
         recognizer.SetWords(True)
         recognizer.AcceptWaveform((np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes())
         found = json.loads(recognizer.FinalResult())
         words = found.get("result", [])
-        said = [word for word in words if word.get("word") != _UNKNOWN]
+        said = [word for word in words if word.get("word") not in _UNKNOWN]
         if not said:
             return "", 0.0
         sure = sum(float(word.get("conf", 0.0)) for word in said) / len(words)
         return " ".join(str(word["word"]) for word in said), min(1.0, max(0.0, sure))
+
+
+def _flatness(samples: NDArray[np.float32]) -> float:
+    """Geometric by arithmetic mean of the mean power spectrum: 0 for a tone, 1 for white noise and for silence."""
+    if len(samples) < _PIECE:
+        return 1.0
+    pieces = np.lib.stride_tricks.sliding_window_view(samples, _PIECE)[:: _PIECE // 2]
+    power = np.square(np.abs(np.fft.rfft(pieces * np.hanning(_PIECE)))).mean(axis=0)[2:] + 1e-12
+    return float(np.exp(np.log(power).mean()) / power.mean())
