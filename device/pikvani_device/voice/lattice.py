@@ -16,6 +16,8 @@ from pikvani_contract.speech.phones import UNITS
 
 LogProbs = NDArray[np.float32]
 """`[frames, units]`, natural logarithms, unit 0 is the blank."""
+LEAST_SURE = -3.0
+"""Least `free` a unit heard where somebody speaks: speech has -0.4 to -2.1, hiss and hum under -3.6."""
 _NEVER = -1e30
 _INDEX = {unit: k for k, unit in enumerate(UNITS)}
 
@@ -65,6 +67,16 @@ def forward(log_probs: LogProbs, ways: Ways) -> NDArray[np.float64]:
 def free(log_probs: LogProbs) -> float:
     """Log likelihood of the best path without any grammar."""
     return float(log_probs.astype(np.float64).max(axis=1).sum())
+
+
+def is_speech(log_probs: LogProbs) -> bool:
+    """Whether somebody speaks at all: the best free path hears units, and surely.
+
+    In hiss and hum it wavers for long and hears next to nothing, and words of a list seem little worse than that.
+    """
+    best = log_probs.argmax(axis=1)
+    units = int(np.count_nonzero((best != 0) & (np.concatenate([[0], best[:-1]]) != best)))
+    return units > 0 and free(log_probs) / units >= LEAST_SURE
 
 
 @dataclass(frozen=True)

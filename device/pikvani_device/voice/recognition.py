@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pikvani_contract.speech.package import Rejection
-from pikvani_device.voice.lattice import Heard, LogProbs, Ways, forward, free, loop
+from pikvani_device.voice.lattice import Heard, LogProbs, Ways, forward, free, is_speech, loop
 from pikvani_device.voice.vocabulary import Phrase
 
 WORD_ENTRY = -2.0
@@ -66,7 +66,7 @@ class PhraseList:
         best = int(scores.argmax())
         phrase = self._phrases[self._owner[best]]
         a_unit = (float(scores[best]) - free(log_probs)) / len(self._ways.ways[best])
-        confidence = _confidence(self._rejection, a_unit)
+        confidence = _confidence(self._rejection, a_unit) if is_speech(log_probs) else 0.0
         accepted = confidence >= self._rejection.accept
         slots = {phrase.slot: phrase.value} if accepted and phrase.slot else {}
         return Understood("accept" if accepted else "reject", phrase.text, confidence, slots)
@@ -94,7 +94,8 @@ class Sentence:
     def understand(self, log_probs: LogProbs) -> Understood:
         """Words that are likely enough, as slots, the surest of each slot."""
         alone = self._alone.understand(log_probs)
-        found = loop(log_probs, self._ways, WORD_ENTRY, GARBAGE) if self._ways.ways else []
+        heard = self._ways.ways and is_speech(log_probs)
+        found = loop(log_probs, self._ways, WORD_ENTRY, GARBAGE) if heard else []
         needed = self._rejection.accept * WORD_SLACK
         # Small words ("on", "is", "my") carry nothing: neither heard nor missed.
         said = [h for h in found if h.way < 0 or self._phrase(h).slot != FILLER]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pikvani_contract.speech.phones import UNITS
-from pikvani_device.voice.lattice import Ways, forward, free, loop
+from pikvani_device.voice.lattice import Ways, forward, free, is_speech, loop
 
 SOME = ("a", "k", "t")
 
@@ -81,3 +81,10 @@ def test_given_a_unit_said_twice_then_a_blank_must_part_it() -> None:
     once = np.log(np.full((2, len(UNITS)), 1e-6)).astype(np.float32)
     once[:, UNITS.index("a")] = 0.0
     assert forward(once, Ways([["a", "a"]]))[0] < -1e20
+
+
+def test_given_units_heard_surely_then_it_is_speech_and_wavering_over_silence_is_none() -> None:
+    assert is_speech(spelled("k", "a", "t"))
+    assert not is_speech(spelled())
+    unsure = np.vstack([spelled("k", sure=0.9), *[spelled(sure=0.85)] * 40])
+    assert not is_speech(unsure)
