@@ -70,6 +70,15 @@ def test_given_a_part_that_runs_on_then_it_has_a_watchdog_a_limit_and_comes_back
         assert said["Restart"] == ["always"] and said["RestartSec"]
 
 
+def test_given_that_units_refuse_to_set_priorities_then_no_code_tries() -> None:
+    """A self-test that called `os.nice` failed in the unit alone, and with it every signed update."""
+    device = [unit for unit in PYTHON if unit.parent.name == "device" and "pikvani-wifi" not in unit.name]
+    assert all(any("@resources" in value and "~" in value for value in keys(u)["SystemCallFilter"]) for u in device)
+    refused = re.compile(r"\bos\.(nice|setpriority|sched_set\w+)\(")
+    called = [path for path in (ROOT / "device").rglob("*.py") if refused.search(path.read_text())]
+    assert not called, f"the units' filter refuses this; give the unit Nice= instead: {called}"
+
+
 def test_given_the_update_then_it_waits_for_no_other_part() -> None:
     said = keys(ROOT / "systemd" / "device" / "pikvani-update.service")
     for key in ("After", "Requires", "Wants", "BindsTo", "Requisite", "PartOf"):
