@@ -60,10 +60,8 @@ def traces(folder: Path, needles: dict[str, list[bytes]]) -> set[tuple[str, str]
     found = set()
     for path in folder.rglob("*"):
         if path.is_file() and not path.is_symlink():
-            data = path.read_bytes()
-            found |= {
-                (what, str(path.relative_to(folder))) for what, all_of in needles.items() for n in all_of if n in data
-            }
+            data, name = path.read_bytes(), str(path.relative_to(folder))
+            found |= {(what, name) for what, pieces in needles.items() if any(piece in data for piece in pieces)}
     return found
 
 
