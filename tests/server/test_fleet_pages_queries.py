@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from prometheus_client import CollectorRegistry
 from tests.support import postgres
 
 from pikvani_contract.clock import ClockTrust
 from pikvani_server.fleet import case_queries, counts, queries
 from pikvani_server.fleet.case_queries import CaseFilter
+from pikvani_server.fleet.collector import FleetCollector
 from pikvani_server.fleet.queries import DeviceFilter
 from pikvani_server.store import Store, open_store
 from pikvani_server.store.rows import CASE_COLUMNS, DeviceStatus
@@ -123,6 +125,7 @@ def test_given_a_fleet_then_each_count_is_the_length_of_its_list(store: Store) -
         details = {
             "queue_records": rng.choice([0, 600]),
             "shed_records": rng.choice([0, 1]),
+            "shed_bytes": rng.choice([0, 8_250]),
             "budget_used_bytes": rng.choice([10, 95]),
             "budget_bytes": rng.choice([0, 100]),
             "clock_trust": rng.choice([0, 1, 2]),
@@ -142,7 +145,7 @@ def test_given_a_fleet_then_each_count_is_the_length_of_its_list(store: Store) -
         assert queries.page(store, DeviceFilter(state=state), NOW)[1] == summary[state]
     by_district = queries.by_district(store, NOW)
     assert [row["district"] for row in by_district] == ["Latur", "Sangli", "unknown"]
-    for name in ("devices", "silent", "waiting_records"):
+    for name in ("devices", "silent", "waiting_records", "shed_records", "shed_bytes"):
         assert sum(row[name] for row in by_district) == summary[name]
     assert queries.added_up(by_district) == summary
     for rows in queries.versions(store).values():
@@ -158,3 +161,16 @@ def test_given_a_fleet_then_each_count_is_the_length_of_its_list(store: Store) -
     found = queries.device(store, "v-3", NOW)
     assert found and found["district"] == "Latur" and found["clock"] in {trust.name.lower() for trust in ClockTrust}
     assert queries.device(store, "nobody", NOW) is None
+
+
+def test_given_devices_that_lie_without_measure_then_the_fleet_is_added_up_all_the_same(store: Store) -> None:
+    most = 2**63 - 1
+    lie = {"queue_records": most, "queue_bytes": most, "shed_records": most, "shed_bytes": most}
+    for number in range(3):
+        store.record_status([DeviceStatus(f"v-{number}", NOW, True, lie)])
+    summary = queries.summary(store, NOW)
+    assert summary["shed_bytes"] == summary["waiting_records"] >= most
+    assert queries.added_up(queries.by_district(store, NOW)) == summary
+    registry = CollectorRegistry()
+    FleetCollector(store, registry, lambda: NOW)
+    assert registry.get_sample_value("pikvani_devices_shed_bytes") == pytest.approx(3 * most)

@@ -16,8 +16,9 @@ from tests.support import centre
 from tests.support.peers import NOW_MS, batch, record
 
 from pikvani_contract import cards
-from pikvani_contract.messages import AlarmBody, CaseBody
+from pikvani_contract.messages import SCHEMA, AlarmBody, CaseBody, Lane, LaneDepth, Status
 from pikvani_contract.sketch import FEATURES
+from pikvani_contract.wire import pack
 from pikvani_server.accounts import tokens
 from pikvani_server.admin import charts, words
 from pikvani_server.admin.districts import TILES, shade
@@ -25,6 +26,7 @@ from pikvani_server.admin.tables import plain
 from pikvani_server.config import WebConfig
 from pikvani_server.enrolment import queries as enrolment
 from pikvani_server.fleet import counts
+from pikvani_server.fleet.status import read_status
 from pikvani_server.ingest.committing import commit_group
 from pikvani_server.ingest.metrics import IngestMetrics
 from pikvani_server.ingest.reading import Arrived, read_batch
@@ -71,6 +73,27 @@ def test_given_hostile_strings_then_they_are_shown_as_text(client: FlaskClient, 
         assert EVIL not in answer.text and "<script>" not in answer.text, path
         if path in ("/", "/fleet", "/cases", "/dead-letters", "/fleet/village-1"):
             assert "&lt;script&gt;" in answer.text and "village-1" in answer.text, path
+
+
+@pytest.mark.parametrize(
+    ("language", "fleet", "of_lane"),
+    [
+        ("en", "12 records, 900 kB", "12 shed (900 kB)"),
+        ("hi", "12 रिकॉर्ड, 900 kB", "12 छोड़े (900 kB)"),
+        ("mr", "12 नोंदी, 900 kB", "12 सोडले (900 kB)"),
+    ],
+)
+def test_given_a_device_whose_outbox_was_full_then_the_pages_say_how_many_bytes_it_shed(
+    client: FlaskClient, sqlite_store: Store, language: str, fleet: str, of_lane: str
+) -> None:
+    lost = LaneDepth(int(Lane.BULK), 3, 9_000, 12, 900_000)
+    status = pack(Status(SCHEMA, True, "boot-1", lanes=[lost]))
+    sqlite_store.record_status([read_status("pikvani/v1/d/village-1/up/status", status, False, NOW_MS)])
+    centre.send(client, "/preferences", language=language)
+    assert fleet in client.get("/fleet").text
+    assert of_lane in client.get("/fleet/village-1").text
+    (row,) = csv.DictReader(io.StringIO(client.get("/fleet?format=csv").text.lstrip("\ufeff")))
+    assert (row["shed_records"], row["shed_bytes"]) == ("12", "900000")
 
 
 def test_given_nothing_yet_then_the_pages_say_so(client: FlaskClient) -> None:

@@ -51,6 +51,7 @@ class DeviceCollector(Collector):
         waiting = GaugeMetricFamily("pikvani_outbox_records", "Records that wait for the centre.", labels=["lane"])
         size = GaugeMetricFamily("pikvani_outbox_bytes", "Bytes that wait for the centre.", labels=["lane"])
         shed = CounterMetricFamily("pikvani_shed_records", "Records given up for want of space.", labels=["lane"])
+        shed_bytes = CounterMetricFamily("pikvani_shed_bytes", "Bytes given up for want of space.", labels=["lane"])
         helpful = CounterMetricFamily("pikvani_helpful", "Answers to 'was this helpful'.", labels=["said"])
         try:
             store = self._device.store
@@ -59,13 +60,14 @@ class DeviceCollector(Collector):
                 waiting.add_metric([lane], depth.records)
                 size.add_metric([lane], depth.bytes)
                 shed.add_metric([lane], depth.shed_records)
+                shed_bytes.add_metric([lane], depth.shed_bytes)
             for said in ("yes", "no"):
                 helpful.add_metric([said], int(store.fact(f"helpful.{said}") or 0))
         except StoreError:
             yield GaugeMetricFamily("pikvani_store_readable", "Whether the case store can be read.", 0)
             return
         yield GaugeMetricFamily("pikvani_store_readable", "Whether the case store can be read.", 1)
-        yield from (waiting, size, shed, helpful)
+        yield from (waiting, size, shed, shed_bytes, helpful)
 
 
 def text(device: Device, visits: Visits) -> bytes:

@@ -217,10 +217,10 @@ def _health(desk: Desk) -> list[tuple[str, str]]:
         facts += [
             (name, str(found[name.partition(".")[2]])) for name in ("service.app", "service.model", "service.runtime")
         ]
-        waiting = found["lanes"] or []
-        facts.append(
-            ("service.queue", "; ".join(f"{r['lane']}: {r['records']} ({r['bytes']} B)" for r in waiting) or "0")
-        )
+        for name, before in (("service.queue", ""), ("service.shed", "shed_")):
+            counts = [(r["lane"], r[before + "records"], r[before + "bytes"]) for r in found["lanes"] or []]
+            told = "; ".join(f"{lane}: {records} ({size} B)" for lane, records, size in counts if records)
+            facts.append((name, told or "0"))
     except DeviceError as error:
         facts.append(("service.model", str(error)))
     missing = "; ".join(f"{part}: {why}" for part, why in device.health.missing().items())

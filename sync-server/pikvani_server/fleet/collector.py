@@ -26,6 +26,11 @@ SILENT_AFTER = timedelta(days=2)
 _KEPT_S = 15.0
 
 
+def added(column: sa.ColumnElement[int]) -> sa.ColumnElement[float]:
+    """The sum of what devices say of themselves: a float, since two devices that lie would overflow SQLite's sum."""
+    return sa.func.coalesce(sa.func.sum(sa.cast(column, sa.Float)), 0.0)
+
+
 class FleetCollector(Collector):
     """Metrics of one database.
 
@@ -82,8 +87,10 @@ class FleetCollector(Collector):
         asked = {
             "pikvani_devices_waiting_records": ("Records that wait on devices", devices.c.queue_records),
             "pikvani_devices_waiting_bytes": ("Bytes that wait on devices", devices.c.queue_bytes),
+            "pikvani_devices_shed_records": ("Records devices gave up for want of space", devices.c.shed_records),
+            "pikvani_devices_shed_bytes": ("Bytes devices gave up for want of space", devices.c.shed_bytes),
         }
-        query = sa.select(*[sa.func.coalesce(sa.func.sum(column), 0).label(n) for n, (_, column) in asked.items()])
+        query = sa.select(*[added(column).label(name) for name, (_, column) in asked.items()])
         (row,) = self._store.read("adding device queues up", query)
         for name, (told, _) in asked.items():
             family = GaugeMetricFamily(name, told)

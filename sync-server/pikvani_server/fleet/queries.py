@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import sqlalchemy as sa
 
 from pikvani_contract.clock import ClockTrust
-from pikvani_server.fleet.collector import SILENT_AFTER
+from pikvani_server.fleet.collector import SILENT_AFTER, added
 from pikvani_server.store import Store
 from pikvani_server.store.port import Found
 from pikvani_server.store.schema import alarms, devices, streams
@@ -49,7 +49,7 @@ _JOINED = devices.outerjoin(places, places.c.device_id == devices.c.id)
 
 
 def summary(store: Store, now: datetime) -> Found:
-    """One row of counts over all devices: `devices`, states, troubles, records waiting and shed."""
+    """One row of counts over all devices: `devices`, states, troubles, records waiting, records and bytes shed."""
     query = sa.select(*_counts(now)).select_from(devices)
     return _whole(store.read("adding the fleet up", query)[0])
 
@@ -63,7 +63,7 @@ def by_district(store: Store, now: datetime) -> list[Found]:
 
 def added_up(rows: list[Found]) -> Found:
     """What `summary` would say, out of the rows of `by_district`: one look at the devices serves both."""
-    names = ("devices", "online", "offline", *TROUBLES, "waiting_records", "shed_records")
+    names = ("devices", "online", "offline", *TROUBLES, "waiting_records", "shed_records", "shed_bytes")
     return {name: sum(row[name] for row in rows) for name in names}
 
 
@@ -160,10 +160,12 @@ def _counts(now: datetime) -> list[Any]:
 
     states = [many(_state(now) == name).label(name) for name in ("online", "offline")]
     troubles = [many(_trouble(name, now)).label(name) for name in TROUBLES]
-    sums = [
-        sa.func.coalesce(sa.func.sum(column), 0).label(name)
-        for name, column in (("waiting_records", devices.c.queue_records), ("shed_records", devices.c.shed_records))
-    ]
+    columns = {
+        "waiting_records": devices.c.queue_records,
+        "shed_records": devices.c.shed_records,
+        "shed_bytes": devices.c.shed_bytes,
+    }
+    sums = [added(column).label(name) for name, column in columns.items()]
     return [sa.func.count().label("devices"), *states, *troubles, *sums]
 
 

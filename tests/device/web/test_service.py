@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from msgspec.structs import replace
 
 from pikvani_contract.clock import ClockTrust, Moment
+from pikvani_contract.messages import BlockBody
 from pikvani_device.app import Device
 from pikvani_device.cli import cli
 from pikvani_device.drawn_leaves import drawn_jpeg
@@ -137,6 +138,18 @@ def test_given_the_pin_then_the_page_shows_how_the_device_is(technician: FlaskCl
         assert say(name, locale) in page
     assert "sample@1.2.3" in page
     assert technician.get("/service/camera.jpg").data[:2] == b"\xff\xd8"
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_given_an_outbox_that_was_full_then_page_and_metrics_say_how_many_bytes_were_given_up(
+    technician: FlaskClient, device: Device, locale: str
+) -> None:
+    device.store.enqueue("block", BlockBody(b"12345678", 1, "thumbnail", bytes(32), 5_000, 0, bytes(1_000)))
+    (waiting,) = device.store.depths()
+    assert device.store.shed(0) == waiting.bytes > 1_000
+    page = technician.get(f"/service/?locale={locale}").text
+    assert re.search(rf"{say('service.shed', locale)}\W.*?bulk: 1 \({waiting.bytes} B\)", page, re.DOTALL)
+    assert f'pikvani_shed_bytes_total{{lane="bulk"}} {waiting.bytes}.0' in technician.get("/metrics").text
 
 
 def test_given_leaving_then_the_pin_is_asked_again(technician: FlaskClient) -> None:

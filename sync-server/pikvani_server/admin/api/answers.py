@@ -85,6 +85,7 @@ class FleetCount(msgspec.Struct):
     shed: int
     waiting_records: int
     shed_records: int
+    shed_bytes: int
 
 
 class DistrictCount(FleetCount):

@@ -147,6 +147,7 @@ def device_table(rows: list[Found]) -> Table:
             Column("district", t("District"), lambda r: r["district"], lambda r: words.place(r["district"])),
             Column("waiting_records", t("Waiting"), lambda r: r["queue_records"], _waiting, numeric=True),
             Column("shed_records", t("Shed"), lambda r: r["shed_records"], _shed, numeric=True),
+            Column("shed_bytes", "", lambda r: r["shed_bytes"], only_csv=True),
             Column("budget_used", t("Data budget"), lambda r: r["budget_share"], _budget, numeric=True),
             Column("app", t("Software"), lambda r: r["app"]),
             Column("model", t("Model"), lambda r: r["model"]),
@@ -194,7 +195,9 @@ def _waiting(row: Found) -> Markup:
 def _shed(row: Found) -> Markup | str:
     if not row["shed_records"]:
         return "0"
-    return Markup('<span class="warn">{}</span>').format(words.number(row["shed_records"]))
+    return Markup('<span class="warn">{}</span> <small>{}</small>').format(
+        words.number(row["shed_records"]), words.size(row["shed_bytes"])
+    )
 
 
 def _budget(row: Found) -> Any:
