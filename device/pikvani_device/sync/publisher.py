@@ -34,6 +34,10 @@ _USAGE_FACT = "sync.usage"
 _USAGE_STEP_BYTES = 100_000
 _STOP_LATENCY_S = 0.5
 _BATCH_BYTES = MAX_PAYLOAD_BYTES // 2
+_BULK_BATCH_BYTES = 8_192
+_BULK_IN_FLIGHT = 2
+"""Pieces of thumbnails and notes go one by one, two on the road: what is on it cannot be overtaken by a result, and
+goes again as a whole after a cut. Over 2G a piece takes a second, and two cover the round trip."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +224,7 @@ class Publisher:
         # Another process may record too, and cannot wake us: look as often as a record may wait for company.
         wait_s = 1.0 if self._flight.in_the_air else max(0.5, self._settings.batch_age_s)
         for waiting in self._store.waiting():
-            while not self._flight.full and (room := self._room(waiting.lane)) > 0:
+            while self._may_go(waiting.lane) and (room := self._room(waiting.lane)) > 0:
                 after = self._flight.next_after(waiting.outbox)
                 records = self._store.records_after(waiting, after, self._batch_limit())
                 records = fitting(records, room)
@@ -236,9 +240,13 @@ class Publisher:
                 return 1.0
         return max(0.01, wait_s)
 
+    def _may_go(self, lane: Lane) -> bool:
+        return not self._flight.full and (lane is not Lane.BULK or self._flight.in_the_air < _BULK_IN_FLIGHT)
+
     def _room(self, lane: Lane) -> int:
+        most = _BULK_BATCH_BYTES if lane is Lane.BULK else _BATCH_BYTES
         allowance = self._budget.allowance(lane)
-        return _BATCH_BYTES if allowance is None else min(_BATCH_BYTES, allowance)
+        return most if allowance is None else min(most, allowance)
 
     def _batch_limit(self) -> int:
         # A long queue goes in long batches: fewer round trips and a better compression on a slow link.

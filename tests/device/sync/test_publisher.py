@@ -128,6 +128,23 @@ def test_given_a_thumbnail_queued_first_then_results_still_go_first(world: World
     assert [b.lane for b in world.centre.batches] == [Lane.RESULT, Lane.BULK]
 
 
+def test_given_many_pieces_wait_then_a_new_result_has_at_most_two_of_them_before_it(world: World) -> None:
+    for n in range(30):
+        piece = random.Random(n).randbytes(8_192)
+        world.store.enqueue("block", BlockBody(b"12345678", 1, "voice", bytes(32), 30 * 8_192, n * 8_192, piece))
+    world.clock.advance(60_000)
+    world.centre.answers = False
+    world.steps(5)
+    assert [len(batch.records) for batch in world.centre.batches] == [1, 1]
+    world.record(10)
+    world.steps(8)
+    assert [batch.lane for batch in world.centre.batches] == [Lane.BULK, Lane.BULK, Lane.RESULT]
+    world.centre.answers = True
+    world.steps(200)
+    assert world.store.waiting() == []
+    assert sum(len(batch.records) for batch in world.centre.batches) <= 30 + 10 + 13, "only what was unanswered again"
+
+
 def test_given_the_budget_is_spent_to_the_reserve_then_only_results_go(tmp_path: Path) -> None:
     world = World(tmp_path, PublisherSettings(batch_records=1, monthly_budget_bytes=3_000, reserve_percent=50))
     world.steps(1)
