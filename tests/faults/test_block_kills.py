@@ -26,7 +26,7 @@ pytestmark = pytest.mark.needs_mosquitto
 
 ID = "village-7"
 SEED = 20261125
-LINK = Shape(bits_per_s=160_000, latency_s=0.02)
+LINK = Shape(bits_per_s=200_000, latency_s=0.02)
 FIRST, LATER = 40, 10
 FILES = {"thumbnail": 6 * BLOCK_BYTES - 100, "voice": 8 * BLOCK_BYTES - 100}
 PIECES = 14
@@ -48,7 +48,7 @@ class Road:
         rng = random.Random(SEED)
         self.folder = folder
         self.files = {what: rng.randbytes(size) for what, size in FILES.items()}
-        self.mosquitto, tls, table = production_broker(folder, [ID])
+        self.mosquitto, self.tls, table = production_broker(folder, [ID])
         self.mosquitto.start()
         self.proxy = LinkProxy(("127.0.0.1", self.mosquitto.port), LINK, SEED)
         (folder / "device").mkdir()
@@ -61,11 +61,16 @@ class Road:
         config, self.centre = folder / "centre.toml", folder / "centre.sqlite3"
         config.write_text(f'[database]\nurl = "sqlite:///{self.centre}"\n{table}')
         ingest = [sys.executable, "-m", "pikvani_server.cli", "ingest", "--config", str(config)]
-        self.server = Keeper(ingest, folder / "server.log")
-        self.wait(lambda: self.read("SELECT 1 FROM files") == [], "the centre's tables")
-        light = [sys.executable, "-m", "tests.faults.light_device", "--dir", str(folder / "device"), "--id", ID]
-        light += ["--port", str(self.proxy.port), "--tls", str(tls), "--seed", str(SEED)]
-        self.device = Keeper([*light, "--results", str(FIRST + LATER), "--rate", "4"], folder / "device.log")
+        self.keepers = [Keeper(ingest, folder / "server.log")]
+
+    def start(self) -> None:
+        """The device begins once the centre listens, or its first batches would wait for their time-out."""
+        log = self.folder / "server.log"
+        self.wait(lambda: log.exists() and "ready " in log.read_text(), "a centre that takes in")
+        light = [sys.executable, "-m", "tests.faults.light_device", "--dir", str(self.folder / "device"), "--id", ID]
+        light += ["--port", str(self.proxy.port), "--tls", str(self.tls), "--seed", str(SEED)]
+        self.device = Keeper([*light, "--results", str(FIRST + LATER), "--rate", "4"], self.folder / "device.log")
+        self.keepers.append(self.device)
 
     def read(self, query: str) -> list[tuple] | None:
         """Rows at the centre; None while its tables are not there."""
@@ -107,8 +112,8 @@ class Road:
         return self.device.done
 
     def close(self) -> None:
-        self.device.stop()
-        self.server.stop()
+        for keeper in self.keepers:
+            keeper.stop()
         self.proxy.close()
         self.mosquitto.stop()
 
@@ -120,8 +125,11 @@ def road(tmp_path: Path) -> Iterator[Road]:
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)  # Mosquitto reads its files as a user of its own
     road = Road(tmp_path)
-    yield road
-    road.close()
+    try:
+        road.start()
+        yield road
+    finally:
+        road.close()
 
 
 @pytest.mark.timeout(180)
