@@ -34,7 +34,7 @@ from tests.support.tuf_repository import TufRepository
 from pikvani_contract import topics
 from pikvani_contract.clock import ClockTrust, Moment
 from pikvani_contract.model.manifest import Package, load_package
-from pikvani_contract.model.packing import difference_target, package_target, packed_bytes
+from pikvani_contract.model.packing import difference_target, package_target, packed_bytes, runtimes_packed
 from pikvani_device.adapters.broker_paho import PahoBroker, TlsFiles
 from pikvani_device.adapters.fetcher_mqtt import MqttFetcher, MqttFetcherSettings
 from pikvani_device.app.building import shipped_package
@@ -129,8 +129,10 @@ class Road:
         whole = self.repository.add_target(packed.target_path, packed.data)
         whole.unrecognized_fields["custom"] = {"package": name, "version": version, "stage": "production"}
         need = 0
-        for runtime, data in packed.parts.items():
-            self.repository.add_target(package_target(name, version, runtime), data)
+        # A package of one runtime is not packed in parts.
+        for runtime, data in (packed.parts or {"": packed.data}).items():
+            if runtime:
+                self.repository.add_target(package_target(name, version, runtime), data)
             made = data
             if difference_from is not None:
                 base = packed_bytes(difference_from, runtime)
@@ -140,7 +142,7 @@ class Road:
                 path = difference_target(name, difference_from.manifest.version, version, runtime)
                 offer = self.repository.add_target(path, made)
                 offer.unrecognized_fields["custom"] = {"base_sha256": hashlib.sha256(base).hexdigest()}
-            need = len(made) if runtime == RUNTIME else need
+            need = len(made) if runtime in ("", RUNTIME) else need
         self.repository.publish_all()
         return need
 
@@ -153,7 +155,8 @@ class Road:
     def update(self, old: Package, version: str) -> bytes:
         """Look, fetch the difference, rebuild the package; returns its bytes, verified."""
         looked = self.look()
-        target = looked.find(package_target(old.manifest.name, version, RUNTIME))
+        part = RUNTIME if RUNTIME in runtimes_packed(old.manifest) else ""
+        target = looked.find(package_target(old.manifest.name, version, part))
         assert target is not None
         place = self.folder / "files" / "new.tar"
         place.parent.mkdir(exist_ok=True)

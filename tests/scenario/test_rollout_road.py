@@ -72,10 +72,10 @@ class Road:
         return done.stdout
 
     def check(self) -> dict[str, Any]:
-        return {"phase": "idle"} | json.loads(self.device("update", "check"))
+        return {"phase": "idle"} | json.loads(self.device("update", "check").splitlines()[0])
 
     def answers(self) -> str:
-        return json.loads(self.device("update", "status"))["answers"]
+        return json.loads(self.device("update", "status").splitlines()[0])["answers"]
 
     def rollout(self, *words: str) -> str:
         command = [*SERVER, "rollout", *words, "--config", str(self.folder / "server.toml")]
