@@ -98,7 +98,9 @@ def _log(manifest: m.Manifest, spec: BuildSpec, folder: Path) -> None:
     given = {"weights": str(spec.weights), "size": spec.size, "redistributable_only": spec.redistributable_only}
     with tracked("package", beside, given | {"fitted_from": str(spec.fitted_from or "")}) as run:
         run.note("version", manifest.version)
-        run.results({"/".join(filter(None, (x.protocol, x.source, x.name))): x.value for x in manifest.metrics})
+        # MLflow takes no comma in a name, which protocols such as "in-source, cases of 3" hold.
+        names = ["/".join(filter(None, (x.protocol.replace(", ", "/"), x.source, x.name))) for x in manifest.metrics]
+        run.results(dict(zip(names, (x.value for x in manifest.metrics), strict=True)))
         for name, a in manifest.agreement.items():
             run.results({f"{name}/top1": a.top1, f"{name}/drop": a.accuracy_drop, f"{name}/size": a.size_ratio})
 

@@ -13,8 +13,8 @@ from pikvani_contract.model.golden import check_golden
 from pikvani_contract.model.manifest import Manifest, Package, load_package
 from pikvani_models.runners import onnx_invoke, tflite_invoke
 
-MACRO_F1_FLOOR = 0.85
-CROP_FLOORS = {"sugarcane": 0.85, "cotton": 0.90, "blackgram": 0.90, "chilli": 0.75}
+MACRO_F1_FLOOR = 0.90
+CROP_FLOORS = {"sugarcane": 0.88, "cotton": 0.95, "blackgram": 0.95, "chilli": 0.78}
 OTHER_CROP_FLOOR = 0.75
 CROSS_SOURCE_FLOOR = 0.40
 ECE_CEILING = {"in-source": 0.06, "cross-source": 0.20}
