@@ -17,6 +17,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from pikvani_device.adapters.tls_dates import ignore_dates
 from pikvani_device.adapters.tls_resuming import ResumingContext
 from pikvani_device.errors import DeviceError
 from pikvani_device.ports import MessageHandler
@@ -29,11 +30,12 @@ _OVERHEAD_BYTES = 64  # TCP, TLS and MQTT headers of one message, roughly
 
 @dataclass(frozen=True)
 class TlsFiles:
-    """The files mutual TLS needs: the authority's certificate, ours, and our key."""
+    """The files mutual TLS needs: the authority's certificate, ours, and our key; whether dates count (`tls_dates`)."""
 
     ca: Path
     cert: Path
     key: Path
+    dates: bool = True
 
 
 class PahoBroker:
@@ -195,4 +197,6 @@ def _tls_context(tls: TlsFiles) -> ResumingContext:
     except (OSError, ssl.SSLError) as error:
         raise DeviceError(f"TLS files {tls.ca}, {tls.cert}, {tls.key} cannot be used: {error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not tls.dates:
+        ignore_dates(context)
     return context

@@ -9,25 +9,29 @@ import urllib3
 
 from pikvani_contract.enrolment import MAX_BYTES, Answer, Request, pack, unpack
 from pikvani_contract.errors import WireError
+from pikvani_device.adapters.tls_dates import ignore_dates
 from pikvani_device.errors import DeviceError
 
 _PATH = "/v1/enrol"
 _CONNECT_S, _READ_S = 15.0, 60.0
 
 
-def ask_centre(url: str, ca_file: Path | None, request: Request) -> Answer:
+def ask_centre(url: str, ca_file: Path | None, request: Request, dates: bool = True) -> Answer:
     """Bring one request to the centre.
 
     Args:
         url: of the centre's enrolment listener, without path.
         ca_file: PEM of the authority to accept; None for the system's.
         request: to bring.
+        dates: whether dates of certificates count; see `tls_dates`.
 
     Raises:
         DeviceError: the centre cannot be reached, is not believed, or does not answer as it should.
     """
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not dates:
+        ignore_dates(context)
     pool = urllib3.PoolManager(ssl_context=context, retries=False)
     try:
         response = pool.request(

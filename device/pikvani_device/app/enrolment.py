@@ -19,6 +19,7 @@ from pikvani_contract.errors import ContractError
 from pikvani_device.adapters.broker_paho import TlsFiles
 from pikvani_device.adapters.enrolment_https import ask_centre
 from pikvani_device.adapters.machine_linux import machine_digest
+from pikvani_device.adapters.tls_dates import dates_count
 from pikvani_device.app.identity import read_file
 from pikvani_device.enrolment.folder import IdentityFolder, replace
 from pikvani_device.enrolment.identity import AnswerError, Identity, as_utc
@@ -226,7 +227,8 @@ class EnrolmentRoom:
             self._asked_s = time.monotonic()
             ca = Path(self._settings.ca or self._settings.trust)
             try:
-                return self._take(ask_centre(self._settings.url, ca, request))
+                dates = dates_count(self._device.clock.now())
+                return self._take(ask_centre(self._settings.url, ca, request, dates))
             except DeviceError as error:
                 log.info("%s", error)
                 return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 from collections.abc import Callable, Collection
@@ -18,6 +19,7 @@ from pikvani_contract.wire import unpack
 from pikvani_device import __version__
 from pikvani_device.adapters.broker_paho import PahoBroker
 from pikvani_device.adapters.fetcher_mqtt import MqttFetcher
+from pikvani_device.adapters.tls_dates import dates_count
 from pikvani_device.app.enrolment import build_relay, link_files
 from pikvani_device.app.instruments import TOLD_FACT, read_told
 from pikvani_device.app.parts import PARTS
@@ -97,6 +99,8 @@ def build_publisher(device: Device, beat: Callable[[], None]) -> Linked:
     sync, device_id = device.config.sync, device.config.device.id
     chip = build_relay(device.config)
     tls = None if chip is not None else link_files(device.config)
+    if tls is not None:
+        tls = dataclasses.replace(tls, dates=dates_count(device.clock.now()))
     will = (topics.device(device_id, topics.UP_STATUS), offline_status())
     host = sync.host if chip is None else str(chip.socket)
     broker = PahoBroker(host, sync.port, device_id, will, tls, sync.keepalive_s)
