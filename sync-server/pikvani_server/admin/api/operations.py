@@ -16,9 +16,9 @@ Limit = Annotated[int, Meta(ge=1, le=10_000)]
 Offset = Annotated[int, Meta(ge=0, le=10_000_000)]
 Number = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Days = Annotated[int, Meta(ge=1, le=730)]
-Word = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
-DeviceId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{2,47}$")]
-Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+Word = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)")]
+DeviceId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{2,47}$(?!\n)")]
+Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)")]
 
 
 @dataclass(frozen=True)
