@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ cert_file = "{out / "pikvani_centre.crt"}"
 key_file = "{out / "pikvani_centre.key"}"
 [web]
 port = 0
+secure_cookies = false
 [learning]
 work = false
 [enrolment]
@@ -116,14 +118,16 @@ key_file = "{out / "enrolment.key"}"
         assert "Traceback" not in done.stderr
         return done.stdout + done.stderr
 
-    def start(self, program: str, *words: object, ready: bool = True) -> subprocess.Popen[str]:
+    def start(
+        self, program: str, *words: object, ready: bool = True, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         log = self.folder / f"{program}-{len(self.processes)}.log"
         process = subprocess.Popen(
             [sys.executable, "-m", f"pikvani_{program}.cli", *map(str, words)],
             stdout=subprocess.PIPE,
             stderr=log.open("w"),
             text=True,
-            env=self.environment,
+            env=environment or self.environment,
         )
         self.processes.append(process)
         assert process.stdout

@@ -1,0 +1,1 @@
+"""One season in three villages, everything together: `scripts/season`."""
