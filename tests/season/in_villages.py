@@ -229,6 +229,8 @@ def full_card(season: Season) -> None:
     page = Farmer(village.base, "hi-IN").asks("cotton", "spots")
     season.story.promise("also after the plug was pulled", KISAN_CALL_CENTRE in page)
     village.card.make_room()
+    if ended := village.tend():
+        season.story.tell(f"without room these parts had ended, and were started again: {', '.join(ended)}")
     season.visit(village, "mr-IN")
     after = village.ask(season.some(2), "cotton")
     season.story.promise("with room again, cases are kept again", len(after) == 2)

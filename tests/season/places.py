@@ -23,6 +23,7 @@ from tests.support.whole_centre import Centre
 DISTRICT, BATCH = "yavatmal", "kharif"
 KEYS = ("a", "b", "c", "targets", "snapshot", "timestamp")
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), Path("/usr/lib/faketime/libfaketimeMT.so.1"))
+PARTS = ("web", "sync", "enrol")
 PACKAGE = Path(__file__).parents[2] / "models" / "packages" / "leaf"
 
 
@@ -247,10 +248,18 @@ class Village:
 
     def start(self) -> None:
         """Switched on."""
-        for part in ("web", "sync", "enrol"):
-            words = ("--config", self.config, "run", "--part", part)
-            started = self.state.centre.start("device", *words, ready=part != "enrol", environment=self.environment)
-            self.processes.append(started)
+        self.processes += [self._run(part) for part in PARTS]
+
+    def tend(self) -> list[str]:
+        """As systemd does: parts that ended are started again; their names."""
+        ended = [n for n, process in enumerate(self.processes) if process.poll() is not None]
+        for n in ended:
+            self.processes[n] = self._run(PARTS[n])
+        return [PARTS[n] for n in ended]
+
+    def _run(self, part: str) -> subprocess.Popen[str]:
+        words = ("--config", self.config, "run", "--part", part)
+        return self.state.centre.start("device", *words, ready=part != "enrol", environment=self.environment)
 
     def power_cut(self) -> None:
         """Everything stops at once."""
