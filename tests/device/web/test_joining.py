@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import threading
 from collections.abc import Iterator
@@ -77,6 +78,13 @@ def on_a_screen(text: str) -> np.ndarray:
     framed = np.full((grey.shape[0] + 120, grey.shape[1] + 200), 90, np.uint8)
     framed[60 : 60 + grey.shape[0], 100 : 100 + grey.shape[1]] = grey
     return cv2.cvtColor(framed, cv2.COLOR_GRAY2RGB)
+
+
+def test_given_many_codes_on_a_screen_then_each_is_read() -> None:
+    rng = np.random.default_rng(4)
+    for _ in range(60):
+        text = "PIKVANI1:" + base64.b32encode(rng.bytes(300)).decode().rstrip("=")
+        assert read_code(on_a_screen(text)) == text
 
 
 @pytest.mark.usefixtures("enrolling")
