@@ -229,12 +229,18 @@ def full_card(season: Season) -> None:
     page = Farmer(village.base, "hi-IN").asks("cotton", "spots")
     season.story.promise("also after the plug was pulled", KISAN_CALL_CENTRE in page)
     village.card.make_room()
-    if ended := village.tend():
-        season.story.tell(f"without room these parts had ended, and were started again: {', '.join(ended)}")
     season.visit(village, "mr-IN")
     after = village.ask(season.some(2), "cotton")
     season.story.promise("with room again, cases are kept again", len(after) == 2)
-    arrived = until(lambda: set(village.told) <= set(season.centre.cases(village.id)), 120)
+    ended: list[str] = []
+
+    def there() -> bool:
+        ended.extend(village.tend())
+        return set(village.told) <= set(season.centre.cases(village.id))
+
+    arrived = until(there, 120)
+    if ended:
+        season.story.tell(f"without room these parts ended, and were started again: {', '.join(ended)}")
     season.story.promise("what was told before and after is at the centre", arrived, f"{len(village.told)} cases")
 
 
