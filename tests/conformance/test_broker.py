@@ -97,3 +97,26 @@ def test_given_a_message_sent_at_most_once_then_it_arrives_over_a_sound_link(mak
     assert until(lambda: got == [b"a block"])
     listener.stop()
     speaker.stop()
+
+
+def test_given_a_listener_that_fails_then_the_link_goes_on(make: MakeBroker) -> None:
+    topic, got = "pikvani/v1/d/village-7/down/command", []
+    listener, speaker = make("listener"), make("speaker")
+    if isinstance(listener, MemoryBroker):
+        pytest.skip("in memory a failure comes back to the test that published")
+
+    def take(_topic: str, payload: bytes) -> None:
+        got.append(payload)
+        if payload == b"first":
+            raise OSError("no space left on device")
+
+    listener.start((topic,), take)
+    speaker.start((), lambda topic, payload: None)
+    assert until(lambda: listener.connected and speaker.connected, 60)
+    assert speaker.publish(topic, b"first")
+    assert until(lambda: got == [b"first"])
+    assert speaker.publish(topic, b"second")
+    assert until(lambda: got == [b"first", b"second"])
+    assert listener.connected
+    listener.stop()
+    speaker.stop()

@@ -180,7 +180,10 @@ class PahoBroker:
     def _message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
         with self._lock:
             self._bytes += len(message.topic) + len(message.payload) + _OVERHEAD_BYTES
-        self._on_message(message.topic, bytes(message.payload))
+        try:
+            self._on_message(message.topic, bytes(message.payload))
+        except Exception:  # an error here would end paho's thread, and with it the link, while the process lives on
+            log.exception("what came on %s could not be taken; the link goes on", message.topic)
 
     def _published(self, _client: Any, _data: Any, _mid: int, reason: ReasonCode, _props: Any) -> None:
         with self._lock:
