@@ -186,7 +186,7 @@ class UpdateReport(msgspec.Struct, array_like=True, frozen=True):
 
     Attributes:
         what: `watching` (it answers, on trial), `committed`, `rolled_back`, `failed`, `difference_failed` or
-            `not_taken` (told to go back from what it never had).
+            `not_taken` (told to go back from what does not answer here).
         package: name of the package.
         version: its version.
         previous: version that answered before.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import logging
 import os
 import sys
 import tempfile
@@ -24,7 +25,7 @@ from tests.device.update.village import Village
 from pikvani_contract.messages import UpdateOrder
 from pikvani_contract.model.packing import packed_bytes
 from pikvani_device.update.state import AT_REST, Phase
-from pikvani_device.update.surroundings import Rules
+from pikvani_device.update.surroundings import Rules, Tested
 
 _DEAD = 77
 _EVENTS = frozenset({"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"})
@@ -93,15 +94,24 @@ def ordered_and_back(village: Village) -> None:
     village.engine().run()
 
 
-def order(village: Village, number: int, action: Literal["take", "back"]) -> UpdateOrder:
-    digest = hashlib.sha256(packed_bytes(village.package("1.1.0"))).digest()
-    return UpdateOrder(1, number, action, "sample", "1.1.0", digest)
+def kept_then_back(village: Village) -> None:
+    """What was kept is ordered back after another failed in the other slot: the package of birth takes that place."""
+    village.ordered = order(village, 5, "take", "1.2.0")
+    village.engine().run()
+    village.ordered = order(village, 6, "back")
+    village.engine().run()
+
+
+def order(village: Village, number: int, action: Literal["take", "back"], version: str = "1.1.0") -> UpdateOrder:
+    digest = hashlib.sha256(packed_bytes(village.package(version))).digest()
+    return UpdateOrder(1, number, action, "sample", version, digest)
 
 
 SCENARIOS: dict[str, Callable[[Village], None]] = {
     "whole file": whole_file,
     "difference": difference_and_back,
     "orders": ordered_and_back,
+    "kept, then back": kept_then_back,
 }
 
 
@@ -115,6 +125,11 @@ def prepare(folder: Path, name: str) -> Village:
         whole_file(village)
         village.release("1.2.0", difference_from=first)
         village.seen("bad", 30, decision="refuse")
+    if name == "kept, then back":
+        whole_file(village)
+        village.release("1.2.0")
+        village.tested = Tested(False, "2 of 8 golden cases differ")
+        village.rules = Rules(watch_cases=20, by_order=True)
     return village
 
 
@@ -153,13 +168,13 @@ def _one(scenario: str, point: int, outcome: Outcome) -> bool:
             # `active` verifies every file; what answers just after the cut, and after going on.
             answers = village.engine().active().manifest.version
             outcome.versions[answers] = outcome.versions.get(answers, 0) + 1
-            if scenario == "orders":
+            if scenario in ("orders", "kept, then back"):
                 village.ordered = order(village, 6, "back")
             village.engine().recover()
             state = village.engine().run()
             again = village.engine().active().manifest.version
             allowed = {"1.0.0", "1.1.0", "1.2.0"} if scenario == "difference" else {"1.0.0", "1.1.0"}
-            ends = {"whole file": {"1.1.0"}, "orders": {"1.0.0"}}.get(scenario, allowed)
+            ends = {"whole file": {"1.1.0"}, "orders": {"1.0.0"}, "kept, then back": {"1.0.0"}}.get(scenario, allowed)
             if {answers, again} - allowed or state.phase not in AT_REST or again not in ends:
                 outcome.unverified.append(f"{name}: {answers}, then {again} ({state.phase} {state.reason})")
             if scenario == "difference" and state.phase == Phase.ROLLED_BACK and again != "1.1.0":
@@ -172,6 +187,7 @@ def _one(scenario: str, point: int, outcome: Outcome) -> bool:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="kill before every N-th step only")
+    logging.disable(logging.WARNING)
     found = run(parser.parse_args().every)
     print(f"{found.points} points, {len(found.unverified)} bad, answered after the cut: {found.versions}")
     for line in found.unverified[:20]:

@@ -30,6 +30,8 @@ from pikvani_device.update.watching import Health, against, health
 
 log = logging.getLogger(__name__)
 
+_BORN_WITH = "it answers with what it was born with"
+
 
 class Engine:
     """The updates of one package of a device.
@@ -117,13 +119,16 @@ class Engine:
         order = self._around.order()
         if order is None or order.number <= self.state.order:
             return self.state
-        about = (order.package, order.version)
         if order.action == "take":
             return self._take_on(order) if self.state.phase != Phase.WATCHING else self.state
-        self.state = self.state.obeying(order.number)
-        if self.state.phase in (Phase.WATCHING, Phase.COMMITTED) and about == (self.state.name, self.state.version):
+        answers = self.active().manifest.version
+        self.state = self.state.obeying(order.number).refusing(order.sha256.hex(), self._rules.max_attempts)
+        # By what answers, not by the phase: since it was kept, any number of looks may have found nothing new.
+        if order.version in (answers, self.state.brought) and order.version != self._birth.manifest.version:
             return self._roll_back(f"the centre ordered it: {order.reason}")
-        unsaid = UpdateReport("not_taken", *about, self.active().manifest.version, order.number)
+        unsaid = UpdateReport("not_taken", order.package, order.version, answers, order.number)
+        if answers == order.version:
+            unsaid = msgspec.structs.replace(unsaid, what="failed", detail=_BORN_WITH)
         self.state = self._state_file.save(msgspec.structs.replace(self.state, unsaid=unsaid))
         self._say()
         return self.state
@@ -155,7 +160,7 @@ class Engine:
         if package.manifest.version != self.state.version:
             return self._roll_back("the slot of the new model is damaged")
         new = self._around.evidence(package)
-        reason = against(new, self._around.evidence(self._previous(package)))
+        reason = against(new, self._around.evidence(self._before()))
         if reason:
             return self._roll_back(reason, health(new))
         waited_ms = self._around.now_ms() - self.state.since_ms
@@ -171,8 +176,8 @@ class Engine:
             UpdateError: there is none to go back to.
         """
         self.recover()
-        if self.state.phase not in (Phase.WATCHING, Phase.COMMITTED):
-            raise UpdateError(f"nothing to go back from: the last update is {self.state.phase}")
+        if self.active().manifest.version == self._birth.manifest.version and not self.state.brought:
+            raise UpdateError(f"nothing to go back from: {_BORN_WITH}")
         return self._roll_back(reason)
 
     # -- steps --------------------------------------------------------------------------------------------
@@ -284,6 +289,8 @@ class Engine:
         place = self._place()
         if not place.exists() or hashlib.sha256(place.read_bytes()).hexdigest() != self.state.file_sha256:
             return self._give_up("the file that came is gone or damaged", tell=False)
+        # The slot of the version before is written over.
+        self.state = self._state_file.save(msgspec.structs.replace(self.state, fallback=""))
         package = self.slots.install(place)
         manifest = package.manifest
         if (manifest.name, manifest.version) != (self.state.name, self.state.version):
@@ -306,6 +313,7 @@ class Engine:
     def _activate(self) -> None:
         if self.active().manifest.version != self.state.version:
             self.slots.activate()
+        self.state = self.state.activated()
         self._go(Phase.WATCHING, tell="watching", detail=self.state.reason)
         for path in self._files.iterdir():
             path.unlink()
@@ -313,40 +321,50 @@ class Engine:
     # -- going back ---------------------------------------------------------------------------------------
 
     def _roll_back(self, reason: str, seen: Health | None = None) -> UpdateState:
+        answers = self.active().manifest.version
+        bad = self.state.brought or answers
+        to = self._before().manifest.version if answers == bad else answers
         # Once sent back, a file is never tried again by itself.
+        self.state = self.state.sent_back(bad, to, self._rules.max_attempts)
         unsaid = self._report("rolled_back", reason, seen)
-        self.state = self.state.to(Phase.ROLLED_BACK, self._around.now_ms(), reason[:390], unsaid)
-        for _ in range(self._rules.max_attempts):
-            self.state = self.state.counted(self.state.sha256)
-        self.state = self._state_file.save(self.state)
+        back = self.state.to(Phase.ROLLED_BACK, self._around.now_ms(), reason[:390], unsaid)
+        self.state = self._state_file.save(back)
         self._switch_back()
         self._say()
         return self.state
 
     def _switch_back(self) -> None:
-        if self.active().manifest.version == self.state.version:
-            try:
-                self.slots.activate()
-            except UntrustedError as error:
-                log.error("the model before is damaged, the new one goes on answering: %s", error)
-
-    def _previous(self, active: AnyPackage) -> AnyPackage:
+        if self.active().manifest.version != self.state.version:
+            return
         try:
+            if self.slots.staged_version != self.state.previous:
+                self._stage_birth()
+            self.slots.activate()
+        except UntrustedError as error:
+            log.error("the model before is damaged, the new one goes on answering: %s", error)
+
+    def _before(self) -> AnyPackage:
+        """What answers once the one that answers now is sent back: the one before it, else the package of birth."""
+        version = self.state.fallback
+        tries = self.state.attempts.get(self.state.taken.get(version, ""), 0)
+        if version and version == self.slots.staged_version and tries < self._rules.max_attempts:
             return self.slots.staged()
-        except UntrustedError:
-            return self._birth if self._birth.manifest.version != active.manifest.version else active
+        return self._birth
 
     def _born(self) -> None:
         """Before the first update the package of birth takes a slot, so that there is something to go back to."""
-        if self.slots.load() is not None:
-            return
+        if self.slots.load() is None:
+            self._stage_birth()
+            self.slots.activate()
+
+    def _stage_birth(self) -> None:
         place = self._files / "birth.tar"
         try:
+            self._files.mkdir(parents=True, exist_ok=True)
             replace_file(place, packed_bytes(self._birth))
         except OSError as error:
             raise TrustStoreError(f"{place}: cannot be written ({error}); make room or mend the disk") from error
         self.slots.install(place)
-        self.slots.activate()
 
     def _give_up(self, reason: str, tell: bool) -> None:
         log.warning("update given up: %s", reason)

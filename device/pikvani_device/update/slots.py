@@ -94,6 +94,14 @@ class Slots:
         return self._verified(_other(self._current() or _SLOTS[1]))
 
     @property
+    def staged_version(self) -> str:
+        """Version of the package in the slot that does not answer; nothing where there is no sound one."""
+        try:
+            return self.staged().manifest.version
+        except UntrustedError:
+            return ""
+
+    @property
     def switched_at_ns(self) -> int:
         """Changes when another slot answers: the time of the switch, 0 before the first."""
         try:

@@ -219,6 +219,74 @@ def test_given_an_order_back_from_what_was_never_taken_then_the_device_says_so_o
     assert [(r.what, r.version, r.previous) for r in village.told] == [("not_taken", "1.1.0", "1.0.0")]
 
 
+def committed(village: Village, *versions: str) -> None:
+    """Each is ordered, taken and proven, and a look in between finds nothing new."""
+    village.rules = surroundings.Rules(watch_cases=20, by_order=True)
+    for number, version in enumerate(versions, 1):
+        village.release(version)
+        village.ordered = order(village, number, version)
+        village.engine().run()
+        village.seen(version, 20)
+        village.engine().watch()
+        assert (village.engine().run().phase, village.answers()) == (Phase.IDLE, version)
+
+
+def test_given_a_kept_model_and_a_look_that_found_nothing_then_an_order_back_is_still_obeyed(village: Village) -> None:
+    committed(village, "1.1.0")
+    village.ordered = order(village, 6, "1.1.0", "back", "farmers complain")
+    assert (village.engine().run().phase, village.answers()) == (Phase.ROLLED_BACK, "1.0.0")
+    said = village.told[-1]
+    assert (said.what, said.version, said.previous, said.order) == ("rolled_back", "1.1.0", "1.0.0", 6)
+    village.ordered = None
+    village.rules = surroundings.Rules(watch_cases=20)
+    assert (village.engine().run().phase, village.answers()) == (Phase.IDLE, "1.0.0"), "it came again by itself"
+
+
+def test_given_a_kept_model_and_a_later_one_that_failed_then_an_order_back_never_wakes_the_failed_one(
+    village: Village,
+) -> None:
+    committed(village, "1.1.0")
+    village.release("1.2.0")
+    village.tested = surroundings.Tested(False, "2 of 8 golden cases differ")
+    village.ordered = order(village, 5, "1.2.0")
+    assert (village.engine().run().phase, village.answers()) == (Phase.IDLE, "1.1.0")
+    village.ordered = order(village, 6, "1.1.0", "back")
+    village.engine().run()
+    assert village.answers() == "1.0.0", "the package of birth, since the other slot holds what failed"
+
+
+def test_given_two_kept_models_then_each_order_back_goes_one_model_back(village: Village) -> None:
+    committed(village, "1.1.0", "1.2.0")
+    village.ordered = order(village, 6, "1.2.0", "back")
+    village.engine().run()
+    assert village.answers() == "1.1.0"
+    village.ordered = order(village, 7, "1.1.0", "back")
+    village.engine().run()
+    assert village.answers() == "1.0.0"
+    village.ordered = order(village, 8, "1.0.0", "back")
+    village.engine().run()
+    assert village.answers() == "1.0.0"
+    assert (village.told[-1].what, village.told[-1].order) == ("failed", 8), "the centre must not count it as back"
+
+
+def test_given_a_model_ordered_back_while_a_later_one_answers_then_it_is_not_gone_back_to(village: Village) -> None:
+    committed(village, "1.1.0", "1.2.0")
+    village.ordered = order(village, 6, "1.1.0", "back")
+    village.engine().run()
+    assert (village.told[-1].what, village.answers()) == ("not_taken", "1.2.0")
+    village.ordered = order(village, 7, "1.2.0", "back")
+    village.engine().run()
+    assert village.answers() == "1.0.0"
+
+
+def test_given_a_state_from_before_the_fallback_was_remembered_then_going_back_works(village: Village) -> None:
+    committed(village, "1.1.0", "1.2.0")
+    older = UpdateState(Phase.COMMITTED, "sample", "1.2.0", previous="1.1.0", order=2)
+    StateFile(village.folder / "device").save(older)
+    village.engine().roll_back("farmers complain")
+    assert village.answers() == "1.1.0"
+
+
 def test_given_a_link_that_breaks_a_hundred_times_then_a_file_that_gets_further_is_not_given_up(
     village: Village,
 ) -> None:
@@ -299,6 +367,8 @@ def test_given_a_state_file_then_it_comes_back_as_it_was(tmp_path: Path) -> None
         UpdateReport("failed", detail="x"),
         {"x": 2},
         7,
+        "1.0.0",
+        {"1.1.0": "ab" * 32},
     )
     StateFile(tmp_path).save(state)
     assert StateFile(tmp_path).load() == state

@@ -104,7 +104,7 @@ def test_given_a_link_then_never_more_than_the_window_is_on_its_way(folder: Path
 
 
 def msgspec_free(window: int, ask: int) -> MqttFetcherSettings:
-    return MqttFetcherSettings(window_bytes=window, ask_bytes=ask, answer_s=60, patience_s=60)
+    return MqttFetcherSettings(window_bytes=window, ask_bytes=ask, answer_s=600, patience_s=600)
 
 
 def test_given_a_spent_budget_then_nothing_is_asked_and_the_reason_is_said(folder: Path) -> None:
