@@ -66,11 +66,12 @@ class Farmer(Browser):
         super().__init__(base)
         self.locale = locale
 
-    def asks(self, crop: str, symptom: str) -> str:
+    def asks(self, crop: str, symptom: str, photographs: int = 1) -> str:
         """From the start to the answer by touch; the answer's page."""
         self.get(f"/language/{self.locale}")
         self.post("/crop", [("crop", crop)])
-        self.post("/camera/shoot", [])
+        for _ in range(photographs):
+            self.post("/camera/shoot", [])
         self.post("/symptoms", [("symptom", symptom)])
         return self.get("/answer")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
 
 import msgspec
@@ -26,7 +27,7 @@ from pikvani_device.update.state import AT_REST, Phase, StateFile, UpdateState
 from pikvani_device.update.surroundings import Rules, Surroundings
 from pikvani_device.update.target_files import is_verified, local_name
 from pikvani_device.update.trust import TrustedRepository
-from pikvani_device.update.watching import Health, against, health
+from pikvani_device.update.watching import Health, against, health, slower
 
 log = logging.getLogger(__name__)
 
@@ -159,13 +160,16 @@ class Engine:
         package = self.active()
         if package.manifest.version != self.state.version:
             return self._roll_back("the slot of the new model is damaged")
-        new = self._around.evidence(package)
-        reason = against(new, self._around.evidence(self._before()))
-        if reason:
+        before = self._before()
+        new, old = self._around.evidence(package), self._around.evidence(before)
+        if reason := against(new, old):
             return self._roll_back(reason, health(new))
         waited_ms = self._around.now_ms() - self.state.since_ms
         # A clock that jumped ahead must not end the watch: with no case seen, nothing is proven by time.
         if len(new.cases) >= self._rules.watch_cases or (new.cases and waited_ms >= self._rules.watch_ms):
+            # Only side by side can it be told from a machine that has become busier.
+            if (reason := slower(new, old)) and not (tested := self._around.self_test(package, before)).passed:
+                return self._roll_back(f"{reason}; {tested.detail}", health(new))
             self._go(Phase.COMMITTED, tell="committed", detail=f"after {len(new.cases)} cases", seen=health(new))
         return self.state
 
@@ -376,19 +380,10 @@ class Engine:
         self._say()
 
     def _report(self, what: str, detail: str, seen: Health | None = None) -> UpdateReport:
-        state, seen = self.state, seen or Health()
-        return UpdateReport(
-            what,
-            state.name,
-            state.version,
-            state.previous,
-            state.order if self._is_about(state.name, state.version) else 0,
-            detail[:390],
-            seen.cases,
-            seen.errors,
-            seen.unanswered,
-            seen.latency_ms,
-        )
+        state = self.state
+        order = state.order if self._is_about(state.name, state.version) else 0
+        measured = astuple(seen or Health())
+        return UpdateReport(what, state.name, state.version, state.previous, order, detail[:390], *measured)
 
     def _say(self) -> None:
         """Tell the centre what is unsaid; a cut in between tells it twice, never not at all."""

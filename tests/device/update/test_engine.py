@@ -69,7 +69,6 @@ def test_given_a_failed_self_test_then_nothing_changes_and_it_is_tried_thrice_at
     ("new", "old", "word"),
     [
         (Evidence([Seen("refuse", "a/b", 50)] * 20), Evidence([Seen("answer", "a/b", 50)] * 20), "not answered"),
-        (Evidence([Seen("answer", "a/b", 90)] * 20), Evidence([Seen("answer", "a/b", 50)] * 20), "longer than"),
         (Evidence([Seen("answer", "a/b", 50)] * 5, errors=4), Evidence([]), "runtime failed"),
         (
             Evidence([Seen("answer", "a/b", 50)] * 20),
@@ -89,6 +88,21 @@ def test_given_a_model_that_is_worse_here_then_it_goes_back_by_itself_and_says_w
     assert word in state.reason and codes(village)[-1] == "rolled_back" and word in village.told[-1].detail
     village.engine().run()
     assert village.answers() == "1.0.0", "a model that was sent back came again"
+
+
+def test_given_cases_that_take_longer_then_only_a_model_that_is_slower_side_by_side_goes_back(village: Village) -> None:
+    village.release("1.1.0")
+    village.engine().run()
+    village.seen("1.0.0", 20)
+    village.seen("1.1.0", 20, ms=90)
+    village.tested = surroundings.Tested(False, "too slow: 90 ms against 50 ms")
+    assert (village.engine().watch().phase, village.answers()) == (Phase.ROLLED_BACK, "1.0.0")
+    assert "longer than 80 ms; too slow" in village.told[-1].detail
+    village.release("1.2.0")
+    village.tested = surroundings.Tested(True, "50 ms against 50 ms")
+    village.engine().run()
+    village.seen("1.2.0", 20, ms=90)
+    assert village.engine().watch().phase == Phase.COMMITTED, "the machine was busy, not the model slow"
 
 
 @given(
