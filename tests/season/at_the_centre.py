@@ -121,8 +121,8 @@ def labels(season: Season) -> None:
     for n in range(4 * wanted):
         farmer = Farmer(village.base, "mr-IN")
         # A cotton leaf shown as another crop: the model is unsure or refuses, and that is what people shall look at.
-        # After three photographs it no longer asks for another one, which nobody would label.
-        farmer.asks(("chilli", "tomato", "sugarcane")[n % 3], "spots", photographs=3)
+        # After six photographs it no longer asks for another one, which nobody would label.
+        farmer.asks(("chilli", "tomato", "sugarcane")[n % 3], "spots", photographs=6)
         season.asked(village)
         season.codes.append(farmer.allows("photo", "training"))
         time.sleep(0.2)
