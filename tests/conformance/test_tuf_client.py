@@ -6,7 +6,9 @@ Each test runs the executable as that suite does: a process a command, judged by
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -232,3 +234,33 @@ def test_two_targets_in_one_call_are_each_verified_by_their_own_delegator(peer: 
 
     assert peer.download("a/model", "b/model") == 1
     assert peer.downloaded() == [b"model"]
+
+
+_FOREIGN_CONFTEST = """
+def pytest_addoption(parser):
+    parser.addoption("--entrypoint", required=True)
+"""
+_FOREIGN_TEST = """
+def test_the_client_is_named(pytestconfig):
+    assert pytestconfig.getoption("--entrypoint").endswith("tuf-client")
+"""
+
+
+def test_a_foreign_suite_that_has_only_pytest_can_be_given_the_client(tmp_path: Path) -> None:
+    # given a suite with an environment of its own: none of our plugins, none of our modules
+    suite, absent = tmp_path / "suite", tmp_path / "absent"
+    suite.mkdir()
+    absent.mkdir()
+    (suite / "conftest.py").write_text(_FOREIGN_CONFTEST)
+    (suite / "test_foreign.py").write_text(_FOREIGN_TEST)
+    for module in ("hypothesis", "msgspec", "pikvani_contract"):
+        (absent / f"{module}.py").write_text("raise ModuleNotFoundError(__name__)")
+    environment = os.environ | {"PYTHONPATH": str(absent), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+
+    # when the client's path is given as a word of its own: pytest then takes it for a place of tests, too
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(suite), "--entrypoint", str(CLIENT)]
+    ran = subprocess.run(command, cwd=suite, env=environment, capture_output=True, text=True, timeout=60)
+
+    # then nothing of ours stands in its way
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "1 passed" in ran.stdout
