@@ -22,7 +22,6 @@ from pikvani_device.app.update import Around, OneLook, build_engine, fits, rules
 from pikvani_device.errors import DeviceError, ModelError
 from pikvani_device.update.durable_files import replace_file
 from pikvani_device.update.engine import Engine
-from pikvani_device.update.errors import UpdateError
 from pikvani_device.update.slots import Slots
 from pikvani_device.update.watching import Evidence, Seen
 
@@ -51,12 +50,7 @@ def part_slots(data_dir: Path, name: str) -> Slots:
 
 def answering(slots: Slots, birth: Callable[[], AnyPackage]) -> AnyPackage:
     """The package of a part that answers: a verified slot, else what came with the software."""
-    try:
-        held = slots.load() if slots.switched_at_ns else None
-    except UpdateError as error:
-        log.error("no slot is sound, what came with the software answers: %s", error)
-        held = None
-    return held or birth()
+    return slots.load() or birth()
 
 
 def engines(

@@ -276,19 +276,58 @@ def _other_bytes_than_listed(victim: Victim) -> bytes:
     return packed_bytes(loaded)
 
 
-def _more_than_listed(victim: Victim) -> bytes:
+def _with_member(victim: Victim, name: str, **headers: str) -> bytes:
     packed = io.BytesIO(victim.package("1.1.0"))
-    with tarfile.open(fileobj=packed, mode="a") as tar:
-        member = tarfile.TarInfo("extra.py")
-        member.size = 4
+    with tarfile.open(fileobj=packed, mode="a", format=tarfile.PAX_FORMAT) as tar:
+        member = tarfile.TarInfo(name)
+        member.size, member.pax_headers = 4, dict(headers)
         tar.addfile(member, io.BytesIO(b"evil"))
     return packed.getvalue()
 
 
-@pytest.mark.parametrize("lie", [_another_version, _other_bytes_than_listed, _more_than_listed])
+def _more_than_listed(victim: Victim) -> bytes:
+    return _with_member(victim, "extra.py")
+
+
+def _a_name_no_disk_takes(victim: Victim) -> bytes:
+    return _with_member(victim, "x" * 300)
+
+
+def _a_file_as_a_folder(victim: Victim) -> bytes:
+    return _with_member(victim, "manifest.json/inside")
+
+
+def _headers_that_break_readers(victim: Victim) -> bytes:
+    return _with_member(victim, "extra.py", path="nul\0byte")
+
+
+def _folders_without_end(victim: Victim) -> bytes:
+    victim.package("1.1.0")
+    package = victim.folder / "p1.1.0"
+    loaded = load_package(package)
+    (package / "manifest.json").write_bytes(b'{"schema":1,"labels":' + b"[" * 200_000)
+    return packed_bytes(loaded)
+
+
+LIES = [
+    _another_version,
+    _other_bytes_than_listed,
+    _more_than_listed,
+    _a_name_no_disk_takes,
+    _a_file_as_a_folder,
+    _headers_that_break_readers,
+    _folders_without_end,
+]
+
+
+@pytest.mark.parametrize("lie", LIES)
 def test_a_package_that_lies_about_its_manifest(victim: Victim, lie: Callable[[Victim], bytes]) -> None:
     victim.release("1.1.0", lie(victim))
     refused(victim, "refused")
+    # ... and the updates of this device do not end with it
+    victim.release("1.2.0", victim.package("1.2.0"))
+    code, state, stderr = victim.check()
+    assert (code, state["phase"], victim.answers()) == (0, "watching", "1.2.0"), (state, stderr)
 
 
 @BOTH
