@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pikvani_contract.model import gates as names
 from pikvani_contract.model.golden import check_golden
 from pikvani_contract.model.manifest import Manifest, Package, load_package
 from pikvani_models.runners import onnx_invoke, tflite_invoke
@@ -44,7 +45,9 @@ def validate(folder: Path) -> list[Gate]:
     manifest = package.manifest
     gates = [*_accuracy(manifest), *_calibration(manifest), *_refusal(manifest), *_quantised(manifest)]
     unknown = sorted(d.name for d in manifest.data if not d.licence)
-    gates.append(Gate("licences", bool(manifest.data) and not unknown, f"without a licence entry: {unknown or 'none'}"))
+    gates.append(
+        Gate(names.LICENCES, bool(manifest.data) and not unknown, f"without a licence entry: {unknown or 'none'}")
+    )
     gates += [
         _golden(package, "onnx", lambda: onnx_invoke(package.model_path("onnx"), manifest.binding("onnx"))),
         _golden(package, "tflite", lambda: tflite_invoke(package.model_path("tflite"), manifest.binding("tflite"))),
@@ -72,39 +75,40 @@ def _shown(value: float | None) -> str:
 
 
 def _accuracy(manifest: Manifest) -> list[Gate]:
-    gates = [_least("macro-F1 in-source", _value(manifest, "macro_f1", "in-source"), MACRO_F1_FLOOR)]
+    gates = [_least(names.MACRO_F1, _value(manifest, "macro_f1", "in-source"), MACRO_F1_FLOOR)]
     for x in manifest.metrics:
         if x.name == "accuracy" and x.protocol == "in-source" and x.source:
-            gates.append(_least(f"accuracy {x.source}", x.value, CROP_FLOORS.get(x.crop, OTHER_CROP_FLOOR)))
+            gates.append(_least(names.accuracy_of(x.source), x.value, CROP_FLOORS.get(x.crop, OTHER_CROP_FLOOR)))
     unseen = _value(manifest, "accuracy", "cross-source")
-    return [*gates, _least("accuracy unseen source", unseen, CROSS_SOURCE_FLOOR)]
+    return [*gates, _least(names.UNSEEN, unseen, CROSS_SOURCE_FLOOR)]
 
 
 def _calibration(manifest: Manifest) -> list[Gate]:
-    return [_most(f"ECE {p}", _value(manifest, "ece", p), c) for p, c in ECE_CEILING.items()]
+    return [_most(names.calibration_of(p), _value(manifest, "ece", p), c) for p, c in ECE_CEILING.items()]
 
 
 def _refusal(manifest: Manifest) -> list[Gate]:
     found = [x for x in manifest.metrics if x.name == "refused_at_90_kept"]
     if not found:
-        return [Gate("refusal", False, "not measured")]
-    return [_least(f"refused {x.source}", x.value, REFUSED_FLOOR) for x in found]
+        return [Gate(names.REFUSAL, False, "not measured")]
+    return [_least(names.refused_of(x.source), x.value, REFUSED_FLOOR) for x in found]
 
 
 def _quantised(manifest: Manifest) -> list[Gate]:
     gates = []
-    for name in ("onnx", "tflite"):
-        a = manifest.agreement.get(name)
+    for runtime in names.RUNTIMES:
+        a = manifest.agreement.get(runtime)
+        same_top, lost, size = names.quantised_of(runtime)
         gates += [
-            _least(f"{name} same top label as FP32", a and a.top1, SAME_TOP_FLOOR),
-            _most(f"{name} accuracy lost, points", a and a.accuracy_drop, DROP_CEILING),
-            _most(f"{name} size to FP32", a and a.size_ratio, SIZE_CEILING),
+            _least(same_top, a and a.top1, SAME_TOP_FLOOR),
+            _most(lost, a and a.accuracy_drop, DROP_CEILING),
+            _most(size, a and a.size_ratio, SIZE_CEILING),
         ]
     onnx = manifest.agreement.get("onnx")
-    return [*gates, _least("onnx speed to FP32", onnx and onnx.speed_ratio, SPEED_FLOOR)]
+    return [*gates, _least(names.SPEED, onnx and onnx.speed_ratio, SPEED_FLOOR)]
 
 
 def _golden(package: Package, runtime: str, build: Callable[[], object]) -> Gate:
     results = check_golden(package, build())  # type: ignore[arg-type]
     worst = max(r.error for r in results)
-    return Gate(f"golden cases, {runtime}", all(r.passed for r in results), f"worst distance {worst:.3f}")
+    return Gate(names.golden_of(runtime), all(r.passed for r in results), f"worst distance {worst:.3f}")

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from pikvani_contract.model import Package, load_package
+from pikvani_contract.model.gates import demanded
 from pikvani_contract.model.golden import check_golden
 from pikvani_contract.model.posterior import Evidence
 from pikvani_models.cli import main
@@ -17,6 +18,7 @@ from pikvani_models.measuring import Seen, case_metrics
 from pikvani_models.records import Record
 from pikvani_models.registry import LABELS
 from pikvani_models.runners import onnx_invoke, tflite_invoke
+from pikvani_models.validation import validate
 
 FOLDER = Path(__file__).parents[2] / "models" / "packages" / "leaf"
 
@@ -84,6 +86,13 @@ def test_an_empty_folder_is_an_error_that_says_so(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 1
     assert "holds no photograph" in result.output
+
+
+def test_the_gates_that_are_judged_are_those_a_stamp_must_name_and_it_passes_them(package: Package) -> None:
+    pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed: TFLite golden cases not run")
+    gates = validate(FOLDER)
+    assert tuple(gate.name for gate in gates) == demanded(package.manifest)
+    assert all(gate.passed for gate in gates), [gate for gate in gates if not gate.passed]
 
 
 def test_a_folder_that_is_no_package_cannot_be_validated(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ class Stamp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         sha256: of the packed package (`repository add-target --stage candidate` prints it).
-        gates: every gate of the evaluation and whether it was passed.
+        gates: every gate of the evaluation and whether it was passed, as `pikvani-models validate --json` names them.
         model_card_sha256: of what was read and approved: the model card, the sources of an advice package, or the
             manifest of a speech package or prompt pack.
         licences: licences of all it was made from, as the manifest names them.
@@ -81,6 +81,7 @@ def _shortcomings(package: PackedPackage, stamp: Stamp) -> list[str]:
     if stamp.sha256 != package.sha256:
         wrong.append(f"it is for {stamp.sha256[:12]}, this package is {package.sha256[:12]}")
     wrong += [f"gate {gate} was not passed" for gate, passed in sorted(stamp.gates.items()) if not passed]
+    wrong += [f"gate {gate} is not named" for gate in package.gates if gate not in stamp.gates]
     if not package.card_sha256:
         wrong.append(f"the package has no {package.card}")
     elif package.card_sha256 != stamp.model_card_sha256:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pikvani_contract.advice.package import SOURCES_FILE
 from pikvani_contract.errors import ContractError
+from pikvani_contract.model.gates import demanded
 from pikvani_contract.model.manifest import MANIFEST_FILE, Package, PackageError, load_package
 from pikvani_contract.model.packing import package_target, packed_bytes, runtimes_packed
 from pikvani_contract.packages import LOADERS, AnyPackage, Described, kind_of
@@ -34,6 +35,7 @@ class PackedPackage:
         card: name of what must be read before it is approved.
         card_sha256: hash of that; empty where it is missing.
         licences: of what it was made from, as its manifest names them.
+        gates: it must have passed; empty where its own reader already held it to all rules.
     """
 
     kind: str
@@ -43,6 +45,7 @@ class PackedPackage:
     card: str
     card_sha256: str
     licences: frozenset[str]
+    gates: tuple[str, ...] = ()
 
     @property
     def target_path(self) -> str:
@@ -71,7 +74,8 @@ def pack(folder: Path) -> PackedPackage:
         parts = {runtime: packed_bytes(package, runtime) for runtime in runtimes}
     except (ContractError, OSError) as error:
         raise SigningError(f"{folder}: not a package to sign ({error})") from None
-    return PackedPackage(kind, package.manifest, data, parts, card.name, card_sha256, _licences(package))
+    gates = demanded(package.manifest) if isinstance(package, Package) else ()
+    return PackedPackage(kind, package.manifest, data, parts, card.name, card_sha256, _licences(package), gates)
 
 
 def _licences(package: AnyPackage) -> frozenset[str]:

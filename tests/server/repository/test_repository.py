@@ -92,9 +92,10 @@ def package(tmp_path: Path) -> Path:
 def stamp_for(package: Path, **changes: object) -> bytes:
     packed = pack(package)
     card = next(file.sha256 for file in packed.manifest.files if file.path == "MODEL_CARD.md")
+    assert packed.gates, "of a model, gates are demanded"
     stamp: dict[str, object] = {
         "sha256": packed.sha256,
-        "gates": {"accuracy": True, "calibration": True},
+        "gates": dict.fromkeys(packed.gates, True),
         "model_card_sha256": card,
         "licences": ["CC-BY-4.0"],
         "data_rights": "photographs taken by us with consent",
@@ -195,7 +196,11 @@ def test_the_targets_key_alone_cannot_publish_and_online_keys_alone_cannot_name_
     ("changes", "says"),
     [
         ({"sha256": "0" * 64}, "it is for 000000000000"),
-        ({"gates": {"accuracy": True, "calibration": False}}, "gate calibration was not passed"),
+        ({"gates": {"ECE in-source": False}}, "gate ECE in-source was not passed"),
+        (
+            {"gates": {"everything": True}},
+            "gate macro-F1 in-source is not named; .*gate golden cases, onnx is not named",
+        ),
         ({"gates": {}}, "cannot be read"),
         ({"model_card_sha256": "0" * 64}, "another MODEL_CARD.md"),
         ({"licences": ["MIT"]}, "licence CC-BY-4.0 is not listed"),

@@ -1,0 +1,59 @@
+"""Names of the gates a model package must pass: who judges and who signs mean the same ones. Judges nothing."""
+
+from __future__ import annotations
+
+from pikvani_contract.model.manifest import Manifest
+
+RUNTIMES = ("onnx", "tflite")
+PROTOCOLS = ("in-source", "cross-source")
+MACRO_F1 = "macro-F1 in-source"
+UNSEEN = "accuracy unseen source"
+REFUSAL = "refusal"
+LICENCES = "licences"
+SPEED = "onnx speed to FP32"
+
+
+def accuracy_of(source: str) -> str:
+    """Accuracy on photographs of one source the model was trained on."""
+    return f"accuracy {source}"
+
+
+def calibration_of(protocol: str) -> str:
+    """Expected calibration error."""
+    return f"ECE {protocol}"
+
+
+def refused_of(source: str) -> str:
+    """Share of one kind of stranger refused while nine in ten of its own are kept."""
+    return f"refused {source}"
+
+
+def quantised_of(runtime: str) -> tuple[str, str, str]:
+    """INT8 against FP32: same top label, accuracy lost, size."""
+    return (
+        f"{runtime} same top label as FP32",
+        f"{runtime} accuracy lost, points",
+        f"{runtime} size to FP32",
+    )
+
+
+def golden_of(runtime: str) -> str:
+    """Golden cases give what they gave."""
+    return f"golden cases, {runtime}"
+
+
+def demanded(manifest: Manifest) -> tuple[str, ...]:
+    """Every gate a package with this manifest has to pass, in the order it is judged."""
+    sources = [m.source for m in manifest.metrics if (m.name, m.protocol) == ("accuracy", "in-source") and m.source]
+    strangers = [m.source for m in manifest.metrics if m.name == "refused_at_90_kept"]
+    return (
+        MACRO_F1,
+        *map(accuracy_of, sources),
+        UNSEEN,
+        *map(calibration_of, PROTOCOLS),
+        *(map(refused_of, strangers) if strangers else (REFUSAL,)),
+        *(name for runtime in RUNTIMES for name in quantised_of(runtime)),
+        SPEED,
+        LICENCES,
+        *map(golden_of, RUNTIMES),
+    )
