@@ -112,7 +112,7 @@ def run(options: argparse.Namespace, folder: Path, processes: list[subprocess.Po
     config = folder / "device.toml"
     config.write_text(
         f'[device]\nid = "demo-device"\ndata_dir = "{folder / "device"}"\n'
-        f"[web]\nport = {free_port()}\n"
+        f'[web]\nport = {free_port()}\n[camera]\nadapter = "drawn"\n'
         f'[sync]\nhost = "{broker_host}"\nport = {broker_port}\nmax_batch_age_s = 0.5\nreceipt_timeout_s = 5\n'
     )
     device_command = str(BIN / "pikvani-device")
