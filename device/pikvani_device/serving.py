@@ -236,6 +236,9 @@ def _keep_one_updated(device: Device, name: str, engine: Engine, looked_s: float
         log.info("update of %s: %s %s %s", name, state.phase, state.version, state.reason)
     except DeviceError as error:
         log.warning("no update of %s for now: %s", name, error)
+    except Exception:
+        # The packages after this one have their turn all the same.
+        log.exception("the update of %s stopped; what answers goes on", name)
     return looked_s
 
 

@@ -121,11 +121,15 @@ class MqttFetcher:
             if piece.offset == 0 and len(piece.data) == piece.size:
                 self._ahead = (time.monotonic(), piece)
             return
-        transfer.heard_s = transfer.waiting_s = time.monotonic()
+        transfer.waiting_s = time.monotonic()
         transfer.size = piece.size
-        # Nothing beyond what was asked for: who sends more only fills our memory.
-        if piece.data and transfer.got <= piece.offset <= transfer.asked - len(piece.data):
+        # Nothing beyond what was asked for, and of pieces that overlap no more than a window: who sends more only fills
+        # our memory. What is needed next is always taken.
+        held = sum(map(len, transfer.pieces.values()))
+        fits = piece.offset == transfer.got or held + len(piece.data) <= self._settings.window_bytes
+        if piece.data and fits and transfer.got <= piece.offset <= transfer.asked - len(piece.data):
             transfer.pieces[piece.offset] = piece.data
+            transfer.heard_s = transfer.waiting_s  # an answer without a byte gets us no further
 
     def fetch(self, path: str, offset: int = 0) -> Generator[bytes, None, None]:
         """Give the bytes of a file from `offset` on; waits through broken links.
@@ -159,6 +163,8 @@ class MqttFetcher:
             with self._changed:
                 data = transfer.pieces.pop(transfer.got, b"")
                 transfer.got += len(data)
+                for passed in [offset for offset in transfer.pieces if offset < transfer.got]:
+                    del transfer.pieces[passed]
                 if transfer.size is not None and size is not None and transfer.size != size:
                     raise OSError(f"{path}: changed at the centre while it was fetched")
                 size = transfer.size

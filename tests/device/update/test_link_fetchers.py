@@ -160,6 +160,43 @@ def test_given_answers_nobody_asked_for_then_they_are_passed_over(folder: Path) 
     assert holder == [DATA[:100]]
 
 
+def test_given_answers_without_a_byte_for_ever_then_a_fetch_ends_all_the_same(folder: Path) -> None:
+    centre = MemoryCentre(folder)
+    centre.answering = False
+    fetcher = centre.fetcher()
+    over = threading.Event()
+
+    def lie() -> None:
+        while not over.wait(0.01):
+            for ask in list(centre.asked):
+                fetcher.arrived(pack(Blocks(SCHEMA, ask.number, [Piece(0, len(DATA), 0, b"")])))
+
+    liar = threading.Thread(target=lie)
+    liar.start()
+    try:
+        with pytest.raises(OSError, match="nothing came over the link"):
+            list(fetcher.fetch("targets/big"))
+    finally:
+        over.set()
+        liar.join()
+
+
+def test_given_pieces_that_overlap_then_no_more_is_kept_than_a_window_holds(folder: Path) -> None:
+    centre = MemoryCentre(folder)
+    centre.answering = False
+    fetcher = centre.fetcher()
+    thread = threading.Thread(target=lambda: next(fetcher.fetch("targets/big"), None), daemon=True)
+    thread.start()
+    while not centre.asked:
+        time.sleep(0.01)
+    number, want = centre.asked[0].number, centre.asked[0].wants[0]
+    for offset in range(1, want.length):
+        fetcher.arrived(pack(Blocks(SCHEMA, number, [Piece(0, len(DATA), offset, DATA[offset : want.length])])))
+    assert sum(map(len, fetcher._transfers[number][0].pieces.values())) <= QUICK.window_bytes + want.length
+    fetcher.arrived(pack(Blocks(SCHEMA, number, [Piece(0, len(DATA), 0, DATA[: want.length])])))
+    thread.join(5)
+
+
 def test_a_check_with_nothing_new_is_one_ask_and_one_answer_of_at_most_700_bytes(tmp_path: Path) -> None:
     repository = TufRepository(tmp_path / "r")
     plant_root(tmp_path / "trusted", repository.first_root)
