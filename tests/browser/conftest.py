@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from tests.browser.stage import Stage
 
+from pikvani_device.web import joining, service
+
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -44,9 +46,13 @@ def chromium() -> Iterator[object]:
 
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    stage = Stage(tmp_path_factory.mktemp("stage"))
-    yield stage
-    stage.close()
+    folder = tmp_path_factory.mktemp("stage")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(joining, "SCAN_S", 0.3)  # nobody holds a code before this camera
+        patch.setattr(service, "_sticks", lambda desk: [str(folder)])
+        stage = Stage(folder)
+        yield stage
+        stage.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from playwright.sync_api import BrowserContext
-from tests.browser.stage import PHONE, PIN, STAGES, Stage
+from playwright.sync_api import Browser, BrowserContext, Page
+from tests.browser.stage import KIOSK, PHONE, PIN, STAGES, Stage
 
 from pikvani_device.drawn_leaves import drawn_jpeg
+from pikvani_device.web.keys import ApiKeys
 
 LEAF = drawn_jpeg(5)
 Arrange = Callable[["Asker"], None]
@@ -87,12 +89,14 @@ class Screen:
         path: its address; `{locale}` stands for the language.
         arrange: brings the visit there.
         scrolls: whether its words may be longer than the kiosk's screen.
+        act: done on the opened page; for states no address leads to.
     """
 
     name: str
     path: str
     arrange: Arrange
     scrolls: bool = False
+    act: Callable[[Page], None] | None = None
 
     @property
     def kind(self) -> str:
@@ -183,7 +187,52 @@ def _unknown_digits(asker: Asker) -> None:
 
 def _technician(asker: Asker) -> None:
     asker.begin()
+    asker.stage.forgive()
+    asker.stage.enrol("waiting")
+    for key in ApiKeys(asker.stage.device.store).all():
+        ApiKeys(asker.stage.device.store).revoke(key.id)
     asker.post("/service/enter", pin=PIN)
+
+
+def _left(asker: Asker) -> None:
+    asker.begin()
+    asker.stage.forgive()
+    asker.post("/service/leave")
+
+
+def _centre(state: str) -> Arrange:
+    def arrange(asker: Asker) -> None:
+        asker.begin()
+        asker.stage.enrol(state)
+
+    return arrange
+
+
+def _beside_a_printer(asker: Asker) -> None:
+    asker.answered()
+    asker.stage.printer(True)
+
+
+def _send(form: str, **fields: str) -> Callable[[Page], None]:
+    """Fill a form of the page and send it."""
+
+    def act(page: Page) -> None:
+        for name, value in fields.items():
+            page.fill(f'form[action$="{form}"] [name="{name}"]', value)
+        with page.expect_navigation(wait_until="load"):
+            page.locator(f'form[action$="{form}"] button').last.click()
+
+    return act
+
+
+def _lock(page: Page) -> None:
+    wrong = _send("/service/enter", pin="111111")
+    while page.locator('form[action$="/service/enter"]').count():
+        wrong(page)
+
+
+def _nobody_there(page: Page) -> None:
+    page.evaluate("document.querySelector('dialog.still').showModal()")
 
 
 LONGEST = "chilli/leaf_curl_mites_thrips"
@@ -192,6 +241,7 @@ FARMER: tuple[Screen, ...] = (
     Screen("crop", "/crop", Asker.begin),
     Screen("crop-returning", "/crop", _crop_after_a_case),
     Screen("crop-touch-instead", "/crop", _missed_twice),
+    Screen("crop-nobody-there", "/crop", Asker.begin, act=_nobody_there),
     Screen("confirm-crop", "/confirm", _confirm_crop),
     Screen("camera", "/camera", Asker.picked),
     Screen("camera-one", "/camera", Asker.photos),
@@ -208,6 +258,7 @@ FARMER: tuple[Screen, ...] = (
     *(Screen(f"stage-{stage}", f"/answer/{stage}", Asker.answered, scrolls=True) for stage in STAGES),
     Screen("take", "/answer/take", Asker.answered),
     Screen("take-helped", "/answer/take", _helped),
+    Screen("take-printer", "/answer/take", _beside_a_printer),
     Screen("consent", "/consent", _asked),
     Screen("purposes", "/consent/purposes", _asked_for("self")),
     Screen("purposes-parent-spoke", "/consent/purposes", _asked_for("parent", spoke=True)),
@@ -225,8 +276,44 @@ FARMER: tuple[Screen, ...] = (
     Screen("problem", "/nowhere", Asker.begin),
 )
 TECHNICIAN: tuple[Screen, ...] = (
-    Screen("service_enter", "/service/", lambda a: a.post("/service/leave"), scrolls=True),
+    Screen("service_enter", "/service/", _left, scrolls=True),
+    Screen("service_enter-wrong", "/service/", _left, scrolls=True, act=_send("/service/enter", pin="111111")),
     Screen("service", "/service/", _technician, scrolls=True),
+    Screen("service-key", "/service/", _technician, scrolls=True, act=_send("/service/keys", name="laptop")),
+    Screen("service-unknown", "/service/", _technician, scrolls=True, act=_send("/service/erase", which="00000000")),
+    Screen("centre", "/centre/", _centre("waiting"), scrolls=True),
+    Screen("centre-refused", "/centre/", _centre("refused"), scrolls=True),
+    Screen("centre-enrolled", "/centre/", _centre("enrolled"), scrolls=True),
+    Screen("centre-not-for-us", "/centre/", _centre("waiting"), scrolls=True, act=_send("/centre/answer", text="?")),
+    Screen("centre-nothing-seen", "/centre/", _centre("waiting"), scrolls=True, act=_send("/centre/scan")),
+    Screen("service_enter-locked", "/service/", _left, scrolls=True, act=_lock),
 )
+ONLY_KIOSK = {"camera-gone", "phone", "take-printer", "centre-nothing-seen"}
+"""Screens no phone is shown."""
 SIZES = {"800x480": (800, 480), "1024x600": (1024, 600), "portrait": (600, 1024), "phone": (390, 844)}
 """Viewports; the first two are the kiosk's."""
+
+
+@contextlib.contextmanager
+def browsing(
+    chromium: Browser, stage: Stage, size: str, locale: str, asked: list[str] | None = None
+) -> Iterator[Asker]:
+    width, height = SIZES[size]
+    context = chromium.new_context(viewport={"width": width, "height": height}, has_touch=True)
+    if asked is not None:
+        context.on("request", lambda request: asked.append(request.url))
+    host = PHONE if size == "phone" else KIOSK
+    try:
+        yield Asker(context, stage, f"http://{host}:{stage.port}", locale)
+    finally:
+        context.close()
+
+
+def show(asker: Asker, page: Page, screen: Screen) -> None:
+    asker.stage.printer(False)
+    screen.arrange(asker)
+    page.goto(asker.base + screen.path.format(locale=asker.locale))
+    page.wait_for_load_state("load")
+    if screen.act:
+        screen.act(page)
+    assert (page.locator("body").get_attribute("class") or "").split()[-1] == screen.kind, screen.name

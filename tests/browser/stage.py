@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import shutil
 import threading
 import wave
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
+from tests.support.enrolling import TestCentre, quick_store
 from waitress import create_server
 
+from pikvani_contract import cards, enrolment
+from pikvani_contract.enrolment import Answer, Request
 from pikvani_device.app import Device
+from pikvani_device.app.enrolment import EnrolmentRoom
 from pikvani_device.config import parse_config
 from pikvani_device.diagnosis.advice import Advice, Sentence
 from pikvani_device.errors import CameraError
@@ -63,10 +69,19 @@ class Stage:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._store = quick_store(folder / "centre.sqlite3")
+        self._centre = TestCentre(self._store, folder / "authorities")
+        self._identity = folder / "identity"
+        (self._card,) = self._centre.cards()
+        authorities = folder / "authorities" / "centre"
+        trust = folder / "trust.pem"
+        trust.write_bytes((authorities / "root.pem").read_bytes() + (authorities / "pune.pem").read_bytes())
         text = (
-            f'[device]\ndata_dir = "{folder}"\n[runtime]\nadapter = "fake"\n[camera]\nadapter = "drawn"\nseed = 3\n'
+            f'[device]\nid = "{self._card.device}"\ndata_dir = "{folder / "data"}"\n'
+            '[runtime]\nadapter = "fake"\n[camera]\nadapter = "drawn"\nseed = 3\n'
             '[web]\nwifi_name = "Pikvani Wadi"\nwifi_password = "pik-pani-12"\n'
             '[privacy]\ncontact = "Sunita Pawar, 02112 000000"\n'
+            f'[enrolment]\ndir = "{self._identity}"\ntrust = "{trust}"\nsticks = ""\n'
         )
         self.device = Device(parse_config(text.encode(), "stage"))
         self.spoken: list[tuple[str, tuple[str, ...]]] = []
@@ -80,10 +95,12 @@ class Stage:
         self._real = self.device.diagnose
         self.device.advice = advice  # type: ignore[method-assign]
         self.device.__dict__["voice"] = self._voice
-        Pin(self.device.store, self.device.clock.now).set(PIN)
+        self.forgive()
         self.decide("answer")
         self.sound(True)
+        self.enrol("waiting")
         app = create_app(self.device)
+        self.routes = app.url_map
         kiosk = create_server(app, host=KIOSK, port=0, threads=6)
         self.port = int(kiosk.effective_port)
         self._servers = [kiosk, create_server(app, host=PHONE, port=self.port, threads=4)]
@@ -137,9 +154,38 @@ class Stage:
 
         return SimpleNamespace(listen=listen)
 
+    def forgive(self) -> None:
+        """Set the technician's PIN anew: no miss is remembered."""
+        Pin(self.device.store, self.device.clock.now).set(PIN)
+
+    def enrol(self, state: str) -> None:
+        """How the device stands with the centre: `waiting`, `refused` or `enrolled`."""
+        kept = self._identity.with_name("enrolled")
+        shutil.rmtree(self._identity, ignore_errors=True)
+        if state == "enrolled" and kept.exists():  # a card asks once
+            shutil.copytree(kept, self._identity, symlinks=True)
+        self._identity.with_name("card.json").write_bytes(cards.as_json(self._card))
+        self.device.__dict__["enrolment"] = room = EnrolmentRoom(self.device)
+        text = room.request_text()
+        if not text or state == "waiting":
+            return
+        asked = enrolment.from_text(text, Request)
+        answer = Answer(enrolment.SCHEMA, asked.device, enrolment.digest(asked), b"", [], reason="claim_used")
+        room.take_text(enrolment.as_text(self._centre.ask(asked) if state == "enrolled" else answer))
+        if state == "enrolled":
+            shutil.copytree(self._identity, kept, symlinks=True)
+
+    def printer(self, there: bool) -> None:
+        """Whether a printer of slips stands beside the kiosk; it prints on nothing."""
+        config = self.device.config
+        fitted = msgspec.structs.replace(config.printer, adapter="escpos" if there else "none")
+        self.device.config = msgspec.structs.replace(config, printer=fitted)
+        self.device.instruments.print = lambda slip: None  # type: ignore[method-assign]
+
     def close(self) -> None:
         for server in self._servers:
             server.close()
         for thread in self._threads:
             thread.join(10)
         self.device.close()
+        self._store.close()

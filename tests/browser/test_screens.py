@@ -3,15 +3,13 @@ nothing untranslated, nothing axe-core objects to, nobody else asked, and a way 
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from tests.browser.looking import axe, faults, foreign_words
-from tests.browser.screens import FARMER, SIZES, TECHNICIAN, Asker, Screen
+from tests.browser.screens import FARMER, ONLY_KIOSK, SIZES, TECHNICIAN, browsing, show
 from tests.browser.stage import KIOSK, PHONE, Stage
 
 from pikvani_device.web.catalogue import LOCALES
@@ -22,27 +20,6 @@ FEW = [("800x480", "mr-IN"), ("1024x600", "hi-IN"), ("800x480", "en-IN"), ("port
 LOOKED_AT_BY_AXE = ALL if os.environ.get("PIKVANI_ALL_SCREENS") else [FEW[0], FEW[-1]]
 COMBINATIONS = ALL if os.environ.get("PIKVANI_ALL_SCREENS") else FEW
 """Both kiosk sizes and all languages; every size in every language where PIKVANI_ALL_SCREENS is set."""
-ONLY_KIOSK = {"camera-gone", "phone"}
-
-
-@contextlib.contextmanager
-def browsing(chromium, stage: Stage, size: str, locale: str, asked: list[str] | None = None) -> Iterator[Asker]:
-    width, height = SIZES[size]
-    context = chromium.new_context(viewport={"width": width, "height": height}, has_touch=True)
-    if asked is not None:
-        context.on("request", lambda request: asked.append(request.url))
-    host = PHONE if size == "phone" else KIOSK
-    try:
-        yield Asker(context, stage, f"http://{host}:{stage.port}", locale)
-    finally:
-        context.close()
-
-
-def show(asker: Asker, page, screen: Screen) -> None:
-    screen.arrange(asker)
-    page.goto(asker.base + screen.path.format(locale=asker.locale))
-    page.wait_for_load_state("load")
-    assert (page.locator("body").get_attribute("class") or "").split()[-1] == screen.kind, screen.name
 
 
 @pytest.mark.parametrize(("size", "locale"), COMBINATIONS)

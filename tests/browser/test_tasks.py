@@ -1,5 +1,5 @@
-"""Getting an answer: by touch alone, without reading, and by voice that is often misheard; every edge of the road; what
-the pages do with a microphone, a forgotten visit, and a browser without scripts.
+"""Getting an answer: by touch alone, without reading, and by voice that is often misheard; what the
+pages do with a microphone, a forgotten visit, and a browser without scripts.
 
 `scripts/bench kiosk` runs the robots 200 times each; here a few.
 """
@@ -10,9 +10,8 @@ import random
 
 import pytest
 from tests.browser.robot import ROBOTS, Wish
-from tests.browser.screens import FARMER
+from tests.browser.screens import browsing
 from tests.browser.stage import Stage
-from tests.browser.test_screens import browsing, show
 
 from pikvani_device.web import visits
 
@@ -34,41 +33,6 @@ def test_given_a_robot_then_it_finds_its_answer(chromium, stage: Stage, name: st
                 assert robot.run(), robot.seen
     finally:
         stage.sound(True)
-
-
-def test_given_every_edge_of_the_road_then_it_leads_somewhere_that_leads_on(chromium, stage: Stage) -> None:
-    tried: set[tuple[str, str]] = set()
-    wrong: list[str] = []
-    with browsing(chromium, stage, "800x480", "mr-IN") as asker:
-        page = asker.context.new_page()
-        statuses: list[int] = []
-        page.on("response", lambda r: statuses.append(r.status) if r.request.is_navigation_request() else None)
-        for screen in FARMER:
-            show(asker, page, screen)
-            kind = (page.locator("body").get_attribute("class") or "").split()[-1]
-            edges = page.eval_on_selector_all(
-                "main a:not([href^='tel:']), main button, nav a, main input[type=checkbox]",
-                """els => els.filter(e => e.offsetWidth && !e.closest('dialog'))
-                          .map(e => e.dataset.pick || e.dataset.go || 'speak')""",
-            )
-            for edge in dict.fromkeys(edges):
-                # One tile stands for all of its kind.
-                group = "crop:" if edge.startswith("crop:") else "symptom:" if edge.startswith("symptom:") else edge
-                if (kind, group) in tried or edge in ("mic", "print"):
-                    continue
-                tried.add((kind, group))
-                show(asker, page, screen)
-                statuses.clear()
-                named = f'[data-pick="{edge}"], [data-go="{edge}"]' if edge != "speak" else "[data-speak], [data-greet]"
-                page.locator(named).first.click(force=True)
-                page.wait_for_load_state("load")
-                there = (page.locator("body").get_attribute("class") or "").split()[-1]
-                if (there == "problem" and kind != "problem") or any(status >= 400 for status in statuses):
-                    wrong.append(f"{screen.name} --{edge}--> {there} {statuses}")
-                if not page.locator("nav [data-go=home], .start").count() and there != "start":
-                    wrong.append(f"{screen.name} --{edge}--> {there}: no way home")
-    assert not wrong, "\n".join(wrong)
-    assert len(tried) > 60
 
 
 def test_given_a_microphone_then_a_note_is_recorded_in_place_and_what_was_heard_is_asked_back(
