@@ -61,7 +61,8 @@ def test_given_a_visit_nobody_touches_then_it_asks_and_then_nothing_of_the_farme
         page.clock.install()
         asker.answered()
         page.goto(asker.base + "/answer")
-        page.clock.fast_forward((visits.TIMEOUT_S["kiosk"] - 20) * 1000 + 1_000)
+        with page.expect_response("**/speech/mr-IN/still_there"):
+            page.clock.fast_forward((visits.TIMEOUT_S["kiosk"] - 20) * 1000 + 1_000)
         page.locator("dialog[open]").wait_for()
         with page.expect_response("**/stay"):
             page.locator("[data-stay]").tap()

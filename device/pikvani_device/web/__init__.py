@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from flask import Flask, Response, request
+from markupsafe import Markup, escape
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from pikvani_device.app import Device
@@ -30,6 +31,7 @@ from pikvani_device.web import (
     service,
     sounds,
 )
+from pikvani_device.web.advising import HELPLINE
 from pikvani_device.web.catalogue import LOCALES, say
 from pikvani_device.web.desk import Desk
 from pikvani_device.web.guard import guard
@@ -69,6 +71,7 @@ def create_app(device: Device) -> Flask:
             "locales": LOCALES,
             "drawn": drawn,
             "speech_path": speech_path,
+            "whole_number": whole_number,
             "t": partial(say, locale=locale),
             "crop_name": partial(crop_name, locale=locale),
             "disease_name": partial(disease_name, locale=locale),
@@ -93,3 +96,8 @@ def create_app(device: Device) -> Flask:
         return page(desk, "problem.html", [reason], reason=reason), code
 
     return app
+
+
+def whole_number(text: str) -> Markup:
+    """Words as a page shows them, with the number of the call centre never broken over two lines."""
+    return escape(text).replace(HELPLINE, Markup('<span class="number">{}</span>').format(HELPLINE))

@@ -16,7 +16,7 @@ from pikvani_device.diagnosis.result import Diagnosis
 from pikvani_device.errors import DeviceError, PhotoError
 from pikvani_device.web.advising import HELPLINE, Told, advice_for, plain_text, referral_for
 from pikvani_device.web.catalogue import date
-from pikvani_device.web.desk import BusyError, Desk, to_start
+from pikvani_device.web.desk import BusyError, Desk, channel, to_start
 from pikvani_device.web.drawings import picture_of
 from pikvani_device.web.page import page
 from pikvani_device.web.privacy import offered
@@ -112,7 +112,9 @@ def blueprint(desk: Desk) -> Blueprint:
         from pikvani_device.web.printing import has_printer
 
         back, mine = url_for("answering.answer"), bool(desk.device.privacy.contact and given.case_id)
-        return page(desk, "take.html", ["take_along_how"], back=back, mine=mine, printer=has_printer(desk))
+        # A phone holds the answer already; no other camera looks at its screen.
+        spoken = ["take_along_how"] if channel() == "kiosk" else [] if visit and visit.helpful else ["helpful_ask"]
+        return page(desk, "take.html", spoken, back=back, mine=mine, printer=has_printer(desk))
 
     @answering.get("/answer/qr.svg")
     def code() -> Response:

@@ -137,10 +137,13 @@ def blueprint(desk: Desk) -> Blueprint:
 
     @privacy.get("/data")
     def enter() -> str | AnyResponse:
-        if desk.visit() is None:
+        visit = desk.visit()
+        if visit is None:
             there = make_response(redirect(url_for("privacy.enter")))
             return desk.begin(desk.locale(), there)
-        return page(desk, "enter_code.html", ["data.code_ask"], back=url_for("road.help_page"), most=CODE_DIGITS)
+        # Who cannot read hears which digit was taken, not the question eight times.
+        spoken = [f"digit.{visit.digits[-1]}"] if visit.digits else ["data.code_ask"]
+        return page(desk, "enter_code.html", spoken, back=url_for("road.help_page"), most=CODE_DIGITS)
 
     @privacy.post("/data")
     def typed() -> AnyResponse:

@@ -9,11 +9,14 @@ import segno.helpers
 from flask import Blueprint, Response, abort, g, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from pikvani_contract.messages import CaseBody
 from pikvani_device.diagnosis.symptoms import SYMPTOMS
 from pikvani_device.errors import StoreError
 from pikvani_device.web.answering import think
-from pikvani_device.web.catalogue import LOCALES
+from pikvani_device.web.catalogue import LOCALES, say
 from pikvani_device.web.desk import COOKIE, Desk, channel, to_start
+from pikvani_device.web.drawings import picture_of
+from pikvani_device.web.names import condition_name
 from pikvani_device.web.page import page
 from pikvani_device.web.sounds import speech_path
 
@@ -140,7 +143,9 @@ def blueprint(desk: Desk) -> Blueprint:
 
     @road.get("/history")
     def history() -> str:
-        return page(desk, "history.html", [], back=url_for("road.start"), cases=device.readable_cases(20))
+        cases = device.readable_cases(20)
+        rows = None if cases is None else [_row(case.body, desk.locale()) for case in cases]
+        return page(desk, "history.html", ["history"], back=url_for("road.start"), cases=rows)
 
     return road
 
@@ -157,6 +162,17 @@ def own_address(desk: Desk) -> str:
     web = desk.device.config.web
     port = int(request.environ.get("SERVER_PORT", web.port))
     return f"http://{web.mdns_name}.local" + ("" if port == 80 else f":{port}")
+
+
+def _row(body: CaseBody, locale: str) -> tuple[str, str, str, list[str]]:
+    """An earlier answer: crop, address of its drawing, its name, and what is said of it."""
+    if body.decision != "answer":
+        unknown = url_for("drawings.drawing", shape="oval", family="unknown")
+        return body.crop, unknown, say("refused_title", locale), ["refused_title"]
+    crop, _, condition = body.condition.partition("/")
+    shape, family = picture_of(body.condition)
+    drawing = url_for("drawings.drawing", shape=shape, family=family)
+    return crop, drawing, condition_name(body.condition, locale), [f"crop.{crop}", f"condition.{condition}"]
 
 
 def _last_crop(desk: Desk) -> str:

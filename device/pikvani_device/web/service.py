@@ -189,7 +189,7 @@ def blueprint(desk: Desk) -> Blueprint:
         try:
             case = device.privacy.find(which)
             if case is None:
-                return front_page("service.failed", say("data.unknown", desk.locale()))
+                return front_page("data.unknown")
             device.privacy.erase(case, what == "whole", "service")
         except DeviceError as error:
             return front_page("service.failed", str(error))

@@ -7,6 +7,8 @@ import zlib
 from pathlib import Path
 from typing import get_args
 
+import cv2
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
@@ -141,7 +143,54 @@ def png_bomb() -> bytes:
     )
 
 
-POLYGLOT = drawn_jpeg(1) + b"<script>alert(1)</script><?php system('id'); ?>PK\x03\x04"
+SCRIPT = b"<script>alert('pikvani-polyglot')</script><?php system('id'); ?>"
+POLYGLOT = drawn_jpeg(1) + SCRIPT + b"PK\x03\x04"
+
+
+def commented_jpeg() -> bytes:
+    """A photograph whose comment is a program."""
+    jpeg = drawn_jpeg(1)
+    return jpeg[:2] + b"\xff\xfe" + struct.pack(">H", len(SCRIPT) + 2) + SCRIPT + jpeg[2:]
+
+
+def texted_png() -> bytes:
+    """A photograph whose text chunk is a program, with an archive behind its end."""
+    png = cv2.imencode(".png", cv2.imdecode(np.frombuffer(drawn_jpeg(1), np.uint8), cv2.IMREAD_COLOR))[1].tobytes()
+    text = b"tEXt" + b"Comment\0" + SCRIPT
+    chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
+    return png[:33] + chunk + png[33:] + b"PK\x03\x04" + SCRIPT
+
+
+POLYGLOTS = {
+    "jpeg and archive": (POLYGLOT, True),
+    "jpeg with a comment": (commented_jpeg(), True),
+    "png with text": (texted_png(), True),
+    "jpeg behind a page": (b"<html>" + SCRIPT + drawn_jpeg(1), False),
+    "jpeg behind a document": (b"%PDF-1.7\n" + SCRIPT + drawn_jpeg(1), False),
+    "gif and program": (b"GIF89a=1;/*" + bytes(20) + b"*/" + SCRIPT, False),
+    "drawing with a program": (b'<svg xmlns="http://www.w3.org/2000/svg">' + SCRIPT + b"</svg>", False),
+    "archive": (b"PK\x03\x04" + SCRIPT + b"PK\x05\x06" + bytes(18), False),
+}
+"""What is two things at once, and whether it is a photograph too."""
+
+
+@pytest.mark.parametrize("name", POLYGLOTS)
+def test_given_a_polyglot_then_nothing_of_its_other_half_is_kept_or_served(
+    client: FlaskClient, device: Device, name: str
+) -> None:
+    data, is_photo = POLYGLOTS[name]
+    client.get("/language/mr-IN", **PHONE)
+    client.post("/crop", data={"crop": "cotton"}, **PHONE)
+    assert client.post("/photos", data=form(data), **PHONE).status_code == 303
+    page = client.get("/camera", **PHONE).text
+    assert (say("unreadable", "mr-IN") in page) is not is_photo
+    served = client.get("/photos/1.jpg", **PHONE)
+    assert served.status_code == (200 if is_photo else 404)
+    assert not is_photo or served.content_type == "image/jpeg"
+    client.post("/symptoms", **PHONE)
+    assert len(list((device.data_dir / "photos").glob("*"))) == is_photo
+    kept = [path.read_bytes() for path in device.data_dir.rglob("*") if path.is_file()]
+    assert not any(trace in one for trace in (b"pikvani-polyglot", b"<?php") for one in [served.data, *kept])
 
 
 def test_given_a_bomb_then_it_is_refused_by_its_header(client: FlaskClient) -> None:
@@ -177,12 +226,49 @@ def test_given_ten_thousand_tiny_files_then_the_request_is_refused_and_the_devic
     assert client.get("/camera", **PHONE).status_code == 200
 
 
+def test_given_ten_thousand_tiny_files_in_forms_of_allowed_size_then_none_is_kept_and_the_next_leaf_is_answered(
+    client: FlaskClient, device: Device
+) -> None:
+    client.get("/language/mr-IN", **PHONE)
+    client.post("/crop", data={"crop": "cotton"}, **PHONE)
+    before = {path for path in device.data_dir.rglob("*") if path.is_file()}
+    tiny = [POLYGLOT[:n] for n in range(16)]
+    for _ in range(10_000 // len(tiny)):
+        assert client.post("/photos", data=form(*tiny), **PHONE).status_code == 303
+    assert client.get("/photos/1.jpg", **PHONE).status_code == 404
+    assert {path for path in device.data_dir.rglob("*") if path.is_file()} == before
+    client.post("/photos", data=form(drawn_jpeg(1)), **PHONE)
+    assert client.post("/symptoms", **PHONE).headers["Location"] == "/answer"
+
+
 def test_given_an_upload_over_all_limits_then_it_is_refused_before_it_is_read(client: FlaskClient) -> None:
     client.get("/language/mr-IN", **PHONE)
     at = {**PHONE, "environ_overrides": {"REMOTE_ADDR": "192.168.4.20", "CONTENT_LENGTH": str(10**9)}}
     page = client.post("/photos", data=form(b"x"), **at)
     assert page.status_code == 413
     assert say("too_large", "mr-IN") in page.text
+
+
+@pytest.mark.usefixtures("advised")
+def test_given_a_phone_then_earlier_answers_are_one_touch_away_and_each_can_be_heard(client: FlaskClient) -> None:
+    client.get("/language/hi-IN", **PHONE)
+    client.post("/crop", data={"crop": "cotton"}, **PHONE)
+    client.post("/photos", data=form(drawn_jpeg(1)), **PHONE)
+    client.post("/symptoms", **PHONE)
+    assert 'data-go="history"' in client.get("/", **PHONE).text and 'data-go="history"' not in client.get("/").text
+    page = client.get("/history", **PHONE).text
+    assert "/speech/hi-IN/crop.cotton+condition." in page and "/drawing/" in page and "crops/cotton.svg" in page
+    assert 'class="qr"' not in client.get("/answer/take", **PHONE).text, "no camera looks at the phone that asks"
+
+
+def test_given_a_refusal_then_the_number_to_call_stands_on_one_line(client: FlaskClient, decides) -> None:
+    decides("refuse", "other_crop")
+    client.get("/language/mr-IN")
+    client.post("/crop", data={"crop": "cotton"})
+    client.post("/camera/shoot")
+    client.post("/symptoms")
+    page = client.get("/answer").text
+    assert page.count("1800-180-1551") == page.count('<span class="number">1800-180-1551</span>') == 2
 
 
 def test_given_a_model_that_is_gone_then_pages_say_whom_to_tell(tmp_path: Path) -> None:

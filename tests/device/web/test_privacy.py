@@ -33,6 +33,11 @@ def device(tmp_path: Path, sample_package: Path) -> Iterator[Device]:
     device.close()
 
 
+@pytest.fixture
+def client(device: Device) -> FlaskClient:
+    return create_app(device).test_client()
+
+
 def lanes(device: Device) -> set[Lane]:
     return {outbox.lane for outbox in device.store.waiting()}
 
@@ -49,6 +54,15 @@ def enter(client: FlaskClient, code: str, **at) -> str:
     for digit in code:
         where = client.post("/data", data={"digit": digit}, **at).headers["Location"]
     return where
+
+
+def test_given_digits_that_are_touched_then_each_is_said_and_the_question_once(client: FlaskClient) -> None:
+    begin(client)
+    assert "/speech/mr-IN/data.code_ask" in client.get("/data").text
+    client.post("/data", data={"digit": "4"})
+    client.post("/data", data={"digit": "7"})
+    page = client.get("/data").text
+    assert "/speech/mr-IN/digit.7" in page and "data.code_ask" not in page
 
 
 def test_given_no_named_contact_then_nobody_is_asked(tmp_path: Path, sample_package: Path) -> None:

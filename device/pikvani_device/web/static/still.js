@@ -1,4 +1,6 @@
 // A visit nobody touches ends by itself: first it asks, then it goes to the start and forgets.
+import { play } from "./speak.js";
+
 const WARNING_S = 20;
 
 export function setUpTimeout() {
@@ -9,6 +11,7 @@ export function setUpTimeout() {
   const end = () => window.location.replace(document.body.dataset.end);
   const ask = () => {
     dialog.showModal();
+    play(dialog.dataset.ask);
     timer = setTimeout(end, WARNING_S * 1000);
   };
   const again = () => {
