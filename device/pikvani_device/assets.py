@@ -18,6 +18,7 @@ from typing import IO, Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from pikvani_device.durable_files import sync_folder
 from pikvani_device.errors import DeviceError
 
 LIST_FILE = "assets.json"
@@ -115,7 +116,7 @@ class Assets:
             _write_bytes(making / "asset.json", msgspec.json.encode(done))
             shutil.rmtree(place, ignore_errors=True)
             making.rename(place)
-            _sync(self.folder)
+            sync_folder(self.folder)
         except OSError as error:
             raise AssetError(f"{self.folder}: cannot be written ({error.strerror}); free some space") from None
         finally:
@@ -212,14 +213,6 @@ def _write_bytes(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _sha256(path: Path) -> str:

@@ -5,13 +5,13 @@ A file in the data folder says that it was begun, and what is kept. A cut in bet
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pikvani_device.durable_files import sync_folder
 from pikvani_device.enrolment.folder import replace
 from pikvani_device.errors import DeviceError, StoreError
 
@@ -81,9 +81,9 @@ def finish(config: Config) -> None:
         if not kept_identity:
             for path in who:
                 _remove(path)  # they may lie outside the data folder
-        _sync(folder)
+        sync_folder(folder)
         begun.unlink()
-        _sync(folder)
+        sync_folder(folder)
     except OSError as error:
         raise StoreError(
             f"{error.filename}: cannot be removed ({error.strerror}); the reset goes on at the next start"
@@ -110,11 +110,3 @@ def _must_be_alone(path: Path) -> None:
                     "another part of the appliance is running; stop them first: "
                     "systemctl stop pikvani-web pikvani-sync pikvani-update pikvani-enrol"
                 ) from None
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

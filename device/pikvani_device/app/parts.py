@@ -19,8 +19,8 @@ from pikvani_contract.model.manifest import MANIFEST_FILE, FileEntry
 from pikvani_contract.packages import LOADERS, AnyPackage
 from pikvani_contract.speech.prompts import CLIPS_FILE, Locale, PromptManifest
 from pikvani_device.app.update import Around, OneLook, build_engine, fits, rules_of
+from pikvani_device.durable_files import replace_file
 from pikvani_device.errors import DeviceError, ModelError
-from pikvani_device.update.durable_files import replace_file
 from pikvani_device.update.engine import Engine
 from pikvani_device.update.slots import Slots
 from pikvani_device.update.watching import Evidence, Seen

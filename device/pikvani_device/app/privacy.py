@@ -18,9 +18,10 @@ import numpy as np
 
 from pikvani_contract.consent import Consent
 from pikvani_device.diagnosis.photo import Photo, encode_for_keeping, read_photo
+from pikvani_device.durable_files import sync_folder
 from pikvani_device.errors import PhotoError, StoreError
 from pikvani_device.store.consents import ConsentShelf, Given, GivenBy, Sent
-from pikvani_device.store.ledger import LEDGER_FILE, Ledger, sync_folder
+from pikvani_device.store.ledger import LEDGER_FILE, Ledger
 from pikvani_device.store.rescue import DAMAGED
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from pikvani_device.durable_files import sync_folder
 from pikvani_device.errors import DeviceError
 
 KEY, CERTIFICATE, REQUEST = "key.pem", "cert.pem", "request"
@@ -115,7 +116,7 @@ class IdentityFolder:
         shutil.rmtree(aside, ignore_errors=True)
         with suppress(FileNotFoundError):
             (self.path / "pending").rename(aside)
-        _sync(self.path)
+        sync_folder(self.path)
         shutil.rmtree(aside, ignore_errors=True)
 
     def install(self, key: bytes, certificate_pem: bytes) -> None:
@@ -127,7 +128,7 @@ class IdentityFolder:
         link.unlink(missing_ok=True)
         link.symlink_to(Path("generations") / target.name)
         link.replace(self.path / "current")
-        _sync(self.path)
+        sync_folder(self.path)
 
     def recover(self) -> None:
         """After a start: finish or undo what a power cut left half done."""
@@ -205,9 +206,9 @@ class IdentityFolder:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-        _sync(aside)
+        sync_folder(aside)
         aside.rename(target)
-        _sync(target.parent)
+        sync_folder(target.parent)
 
 
 def certificate_pem(leaf: x509.Certificate, chain: list[x509.Certificate]) -> bytes:
@@ -228,17 +229,9 @@ def replace(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
-        _sync(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise DeviceError(f"{path} cannot be written ({error.strerror}); free some space on the disk") from None
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _json(path: Path, kind: type[T], default: T) -> T:

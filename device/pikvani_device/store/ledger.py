@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pikvani_device.durable_files import sync_folder
 from pikvani_device.errors import StoreError
 from pikvani_device.store.keys import case_of
 
@@ -58,12 +59,3 @@ class Ledger:
             if what in ("whole", "sent"):
                 found.append((case, what == "whole"))
         return found
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names put into a folder, or taken out of it, durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

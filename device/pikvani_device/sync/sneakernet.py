@@ -19,6 +19,7 @@ from pikvani_contract.clock import Clock
 from pikvani_contract.errors import WireError
 from pikvani_contract.messages import MAX_RECORDS, Receipt
 from pikvani_contract.wire import MAX_PAYLOAD_BYTES, pack, unpack
+from pikvani_device.durable_files import sync_folder
 from pikvani_device.errors import DeviceError
 from pikvani_device.store import Store
 from pikvani_device.sync.batches import batch_of, fitting
@@ -106,11 +107,7 @@ def _write_whole(folder: Path, name: str, data: bytes) -> Path:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(target)
-        directory = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_folder(folder)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise DeviceError(f"cannot write {target}: {error.strerror}; check the stick and export again") from error

@@ -19,7 +19,7 @@ from pikvani_contract.messages import UpdateOrder, UpdateReport
 from pikvani_contract.model.manifest import PackageError, load_package
 from pikvani_contract.model.packing import packed_bytes, version_key
 from pikvani_contract.packages import AnyPackage, Loader
-from pikvani_device.update.durable_files import replace_file
+from pikvani_device.durable_files import replace_file
 from pikvani_device.update.errors import TrustStoreError, UnreachableError, UntrustedError, UpdateError
 from pikvani_device.update.offers import Offer, by_difference, offers
 from pikvani_device.update.slots import Slots

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from tuf.api.metadata import TargetFile  # type: ignore[attr-defined]
 
 from pikvani_contract.model.packing import difference_target, package_of_target, package_target
+from pikvani_device.durable_files import replace_file
 from pikvani_device.update.difference import rebuild
-from pikvani_device.update.durable_files import replace_file
 from pikvani_device.update.errors import TrustStoreError
 from pikvani_device.update.trust import TrustedRepository
 

@@ -19,7 +19,7 @@ from pikvani_contract.errors import ContractError
 from pikvani_contract.model.manifest import MANIFEST_FILE, MAX_FILE_BYTES, MAX_FILES, load_package
 from pikvani_contract.model.packing import version_key
 from pikvani_contract.packages import AnyPackage, Loader
-from pikvani_device.update.durable_files import move_into_place, replace_file
+from pikvani_device.durable_files import move_into_place, replace_file, sync_folder
 from pikvani_device.update.errors import TrustStoreError, UntrustedError
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class Slots:
             place = self._folder / slot
             # The mark goes first: whatever is found half removed or half written later is not verified.
             self._mark(slot).unlink(missing_ok=True)
-            _sync(self._folder)
+            sync_folder(self._folder)
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir()
             names = _unpack(tar, place)
@@ -228,13 +228,5 @@ def _unpack(tar: Path, place: Path) -> set[str]:
                 stream.flush()
                 os.fsync(stream.fileno())
             move_into_place(aside, file)
-    _sync(place)
+    sync_folder(place)
     return names
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

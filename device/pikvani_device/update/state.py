@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from pikvani_contract.messages import UpdateReport
-from pikvani_device.update.durable_files import replace_file
+from pikvani_device.durable_files import replace_file
 from pikvani_device.update.errors import TrustStoreError
 
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import TargetFile  # type: ignore[attr-defined]
 
-from pikvani_device.update.durable_files import move_into_place
+from pikvani_device.durable_files import move_into_place
 from pikvani_device.update.errors import TrustStoreError, UnreachableError, UntrustedError
 from pikvani_device.update.fetching import Fetcher
 

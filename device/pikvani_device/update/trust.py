@@ -22,7 +22,7 @@ from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.updater import Updater
 
 from pikvani_contract.clock import Moment
-from pikvani_device.update.durable_files import replace_file
+from pikvani_device.durable_files import replace_file
 from pikvani_device.update.errors import ExpiredError, TrustStoreError, UnreachableError, UntrustedError
 from pikvani_device.update.fetching import METADATA, TARGETS, Fetcher, FetcherBridge
 from pikvani_device.update.reference_time import FlooredMetadataSet

@@ -31,11 +31,16 @@ def replace_file(path: Path, data: bytes) -> None:
 def move_into_place(aside: Path, path: Path) -> None:
     """Rename an already synced file to `path` and sync the folder, so that the name survives too."""
     aside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names put into a folder, or taken out of it, durable."""
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)
 
 
 def _holds(path: Path, data: bytes) -> bool:
