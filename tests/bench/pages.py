@@ -1,10 +1,11 @@
 """What a person waits for: pages of the centre over 10,000 devices and a million cases on PostgreSQL with fsync on.
 
-    scripts/bench pages [--devices N] [--cases N] [--runs N]
+    scripts/bench pages [--devices N] [--cases N] [--runs N] [--rounds N]
 
 Rows are made by the database itself, evenly over four weeks, so that filling takes a minute. Each page is asked for
 `--runs` times through the whole application (session, rules, queries, template); and cases sent over real MQTT are
-looked for in the API's answer. Prints JSON.
+looked for in the API's answer; then one web worker of gunicorn is asked for them in turn, its memory watched.
+Prints JSON.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask.testing import FlaskClient
+from tests.bench import web_memory
 from tests.bench.scale import visibility
+from tests.bench.web_memory import PAGES
 from tests.simulation.world import DISTRICTS
 from tests.support import centre
 from tests.support.mosquitto import Mosquitto
@@ -31,11 +34,6 @@ from tests.support.postgres import Postgres
 from pikvani_server.fleet import counts
 from pikvani_server.store import Store, open_store
 
-PAGES = (
-    *("/", "/fleet", "/fleet?district=Latur&sort=budget", "/fleet?page=150", "/fleet?trouble=queue", "/cases"),
-    *("/cases?days=90&district=Latur", "/fleet/sim-000042", "/drift", "/rollouts", "/api/v1/fleet"),
-    *("/api/v1/case-counts", "/api/v1/devices?limit=100"),
-)
 _DEVICES = """
 INSERT INTO devices (id, first_seen_at, last_seen_at, online, app, model, runtime, clock_trust, queue_records,
   queue_bytes, budget_used_bytes, budget_bytes)
@@ -112,6 +110,7 @@ def main() -> None:
     parser.add_argument("--devices", type=int, default=10_000)
     parser.add_argument("--cases", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=200, help="through all pages, for the memory of a web worker")
     options = parser.parse_args()
     postgres = Postgres(durable=True)
     with tempfile.TemporaryDirectory(prefix="pikvani-pages-") as name:
@@ -135,6 +134,7 @@ def main() -> None:
                 f'[database]\nurl = "{url}"\n[broker]\nport = {broker.port}\n[ingest]\nrate_bytes_s = 0\n'
             )
             told["visible"] = visibility(Shown(client), config, broker.port)  # type: ignore[arg-type]
+            told["web_worker"] = web_memory.measure(store, config, options.rounds)
             told["machine"] = {"cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1)}
             store.close()
         finally:

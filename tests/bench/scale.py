@@ -1,11 +1,12 @@
 """The centre with a state's worth in it: 10,000 devices and a million cases on PostgreSQL with fsync on.
 
-    python -m tests.bench.scale [--devices N] [--days D] [--cases-a-day C] [--fresh N] [--keep-url]
+    python -m tests.bench.scale [--devices N] [--days D] [--cases-a-day C] [--fresh N] [--rounds N]
 
 Fills the database with the simulated fleet (its light road), runs the drift pass, then measures what people wait for:
-the queries of the pages (p50, p95 of 40 runs each), from a receipt on real MQTT to the case being visible, and the
-memory and CPU of an ingest worker process while `--fresh` more results come in, what each table weighs a row (indexes
-included), and what a connected device costs the broker: the figures `docs/scale.md` reckons with. Prints JSON.
+the queries of the pages (p50, p95 of 40 runs each), from a receipt on real MQTT to the case being visible, the memory
+and CPU of an ingest worker process while `--fresh` more results come in, the memory of a web worker while it answers,
+what each table weighs a row (indexes included), and what a connected device costs the broker: the figures
+`docs/scale.md` reckons with. Prints JSON, and each part on standard error as it comes.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from typing import Any
 import psutil
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, generate_latest
-from tests.bench import connections
+from tests.bench import connections, web_memory
 from tests.bench.ingest import BATCH, _publish, cpu_s, payloads
 from tests.simulation.__main__ import simulate
 from tests.support.mosquitto import Mosquitto
@@ -37,6 +38,7 @@ from tests.support.postgres import Postgres
 
 from pikvani_device.drift.saying import INDIA
 from pikvani_server.drift import computing, queries
+from pikvani_server.fleet import counts
 from pikvani_server.fleet.collector import FleetCollector
 from pikvani_server.review import results
 from pikvani_server.store import Store, open_store
@@ -165,6 +167,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=28)
     parser.add_argument("--cases-a-day", type=float, default=3.8)
     parser.add_argument("--fresh", type=int, default=300_000)
+    parser.add_argument("--rounds", type=int, default=200, help="through all pages, for the memory of a web worker")
     options = parser.parse_args()
     postgres = Postgres(durable=True)
     with tempfile.TemporaryDirectory(prefix="pikvani-scale-") as name:
@@ -197,6 +200,10 @@ def main() -> None:
             )
             told["visible"] = visibility(store, config, broker.port)
             told["worker"] = memory(config, broker.port, options.fresh, store)
+            print(json.dumps(told["visible"] | told["worker"]), file=sys.stderr, flush=True)
+            counts.run_pass(store, datetime.now(UTC))
+            told["web_worker"] = web_memory.measure(store, config, options.rounds)
+            print(json.dumps(told["web_worker"]), file=sys.stderr, flush=True)
             told["tables"] = weights(store)
             told["connections"] = connections.measure(min(5_000, options.devices))
             size = store.read("measuring", sa.text("SELECT pg_database_size(current_database()) AS s"))
