@@ -16,6 +16,7 @@ from pikvani_contract.model.manifest import PackageError, load_package
 from pikvani_models.advice_cli import build_advice
 from pikvani_models.records import DataError
 from pikvani_models.speech import cli as speech
+from pikvani_models.speech import judging_cli as judging
 
 
 @click.group()
@@ -23,17 +24,7 @@ def main() -> None:
     """From photographs to a model package the appliance can trust."""
 
 
-for _command in (
-    build_advice,
-    speech.synthesise,
-    speech.train,
-    speech.package,
-    speech.evaluate,
-    speech.render_prompts,
-    speech.say_sentences,
-    speech.score_slots,
-    speech.score_rejection,
-):
+for _command in (build_advice, *speech.COMMANDS, *judging.COMMANDS):
     main.add_command(_command)
 
 

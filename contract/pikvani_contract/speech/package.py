@@ -6,6 +6,8 @@ Like the leaf package it is a TUF target's contents; here the folder is only che
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -50,6 +52,32 @@ class View(Part, frozen=True):
     warp: Annotated[float, Meta(ge=0.8, le=1.25)] = 1.0
 
 
+EVIDENCE = (
+    *("a_unit", "a_heard", "worst_unit", "worst_word", "low_units", "bad_units", "distance", "size", "word_units"),
+    *("words", "alone", "free", "entropy", "pace"),
+)
+"""What a judge may weigh; what each means stands in `pikvani_device.voice.evidence`."""
+
+
+class Judge(Part, frozen=True):
+    """A logistic regression over what speaks for and against an answer.
+
+    Attributes:
+        weights: of each figure, by its name in `EVIDENCE`.
+        offset: added to their weighted sum.
+        accept: least confidence at which an answer counts as heard.
+    """
+
+    weights: dict[str, float]
+    offset: float
+    accept: Share
+
+    def confidence(self, figures: Mapping[str, float]) -> float:
+        """`1 / (1 + exp(-(offset + sum of weight * figure)))`."""
+        exponent = -(self.offset + sum(weight * figures[name] for name, weight in self.weights.items()))
+        return 0.0 if exponent > 700 else 1 / (1 + math.exp(exponent))
+
+
 class Rejection(Part, frozen=True):
     """When an answer is not given.
 
@@ -57,11 +85,18 @@ class Rejection(Part, frozen=True):
     units: 0 at best. A frame would be the wrong measure: the more silence around a word, the surer it would seem. The
     confidence is `1 / (1 + exp(-(scale * score + offset)))`, fitted on synthetic speech; `accept` is the least
     confidence at which a phrase counts as heard.
+
+    Attributes:
+        phrase: judges one of a list of phrases; without it, the score alone does.
+        sentence: judges what was understood of a note over the whole vocabulary; without it, the scores of its words
+            and their share of the note do. Which words are heard in it, the score alone says.
     """
 
     scale: float
     offset: float
     accept: Share
+    phrase: Judge | None = None
+    sentence: Judge | None = None
 
 
 class Corpus(Part, frozen=True):
@@ -133,6 +168,9 @@ def load_speech_package(folder: Path) -> SpeechPackage:
     here = FeatureSpec(SAMPLE_RATE_HZ, BANDS, WINDOW, HOP, features.stride, DOUBT_FRAMES)
     if features != here:
         raise PackageError(f"{path}: its features are not this software's: update the software or the package")
+    judges = (manifest.rejection.phrase, manifest.rejection.sentence)
+    if not all(set(judge.weights) <= set(EVIDENCE) for judge in judges if judge):
+        raise PackageError(f"{path}: a judge weighs what this software does not know: update the software")
     if [entry.path for entry in manifest.files].count(MODEL_FILE) != 1:
         raise PackageError(f"{path} does not list {MODEL_FILE} once: fetch the package again")
     for entry in manifest.files:

@@ -131,10 +131,16 @@ def case_text(photo: str, diagnosis: Diagnosis, locale: str) -> str:
 @click.option("--lang", "language", required=True, type=click.Choice(["hi", "mr"]), help="Hindi or Marathi.")
 @click.option("--phrases", type=click.Path(path_type=Path), help="One Devanagari phrase a line; else the full grammar.")
 @click.option("--jsonl", is_flag=True, help="One JSON line a clip.")
+@click.option("--figures", is_flag=True, help="Each JSON line also holds what its confidence was weighed of.")
 @click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.pass_obj
 def listen(
-    config_path: Path | None, language: Literal["hi", "mr"], phrases: Path | None, jsonl: bool, clips: tuple[Path, ...]
+    config_path: Path | None,
+    language: Literal["hi", "mr"],
+    phrases: Path | None,
+    jsonl: bool,
+    figures: bool,
+    clips: tuple[Path, ...],
 ) -> None:
     """Understand voice notes: the best phrase of a list, or the words of a sentence."""
     from pikvani_device.voice.vocabulary import phrases_of_file
@@ -166,7 +172,10 @@ def listen(
                 "latency_ms": round(heard.latency_ms, 2),
             }
             if jsonl:
-                say(as_json_line(line | ({"sound": heard.sound.trouble} if heard.sound.trouble else {})))
+                more: dict[str, object] = {"sound": heard.sound.trouble} if heard.sound.trouble else {}
+                if figures:
+                    more["figures"] = {name: round(value, 4) for name, value in said.figures.items()}
+                say(as_json_line(line | more))
             else:
                 slots = ", ".join(f"{slot}={value}" for slot, value in said.slots.items())
                 say(f"{clip}: {said.decision} {said.phrase} ({said.confidence:.0%}) {slots}".rstrip())

@@ -22,6 +22,11 @@ _NEVER = -1e30
 _INDEX = {unit: k for k, unit in enumerate(UNITS)}
 
 
+def numbers(way: Sequence[str]) -> tuple[int, ...]:
+    """Units by their places in the network's outputs."""
+    return tuple(_INDEX[unit] for unit in way)
+
+
 class Ways:
     """Sequences of units as a tree. Node 0 is the beginning; every other node is one unit after its parent.
 
@@ -30,7 +35,7 @@ class Ways:
     """
 
     def __init__(self, ways: Sequence[Sequence[str]]) -> None:
-        self.ways = [tuple(_INDEX[unit] for unit in way) for way in ways]
+        self.ways = [numbers(way) for way in ways]
         parents, units = [0], [0]
         places: dict[tuple[int, int], int] = {}
         ends = []
@@ -67,6 +72,37 @@ def forward(log_probs: LogProbs, ways: Ways) -> NDArray[np.float64]:
 def free(log_probs: LogProbs) -> float:
     """Log likelihood of the best path without any grammar."""
     return float(log_probs.astype(np.float64).max(axis=1).sum())
+
+
+def unit_gaps(log_probs: LogProbs, units: Sequence[int]) -> NDArray[np.float64]:
+    """What each unit of the best path through `units` costs against the free path, `[units]`, 0 at best.
+
+    A unit's own frames, and the blanks up to the next one's (before the first, that one's).
+
+    Args:
+        log_probs: at least as many frames as units and blanks between equal ones.
+        units: numbers of them, at least one.
+    """
+    probs = log_probs.astype(np.float64)
+    states = np.zeros(2 * len(units) + 1, np.int64)
+    states[1::2] = units
+    skips = np.zeros(len(states), bool)
+    skips[3::2] = states[3::2] != states[1:-2:2]
+    scores = np.full(len(states), _NEVER)
+    scores[:2] = probs[0, states[:2]]
+    came = np.zeros((len(probs), len(states)), np.int8)
+    for t in range(1, len(probs)):
+        one = np.concatenate([[_NEVER], scores[:-1]])
+        two = np.where(skips, np.concatenate([[_NEVER, _NEVER], scores[:-2]]), _NEVER)
+        choices = np.stack([scores, one, two])
+        came[t] = choices.argmax(axis=0)
+        scores = choices.max(axis=0) + probs[t, states]
+    state = len(states) - 1 if scores[-1] > scores[-2] else len(states) - 2
+    gaps = np.zeros(len(units))
+    for t in range(len(probs) - 1, -1, -1):
+        gaps[max(state - 1, 0) // 2] += probs[t, states[state]] - probs[t].max()
+        state -= int(came[t, state])
+    return gaps
 
 
 def is_speech(log_probs: LogProbs) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pikvani_contract.speech.package import Rejection
+from pikvani_device.voice.evidence import Hypothesis, evidence, likelier
 from pikvani_device.voice.lattice import Heard, LogProbs, Ways, forward, free, is_speech, loop
 from pikvani_device.voice.vocabulary import Phrase
 
@@ -19,6 +20,7 @@ WORD_ENTRY = -2.0
 """Log cost of a word in a sentence."""
 GARBAGE = -1.1
 """Log cost a frame of what is no word of ours."""
+_NO_GARBAGE = -1e20
 SENTENCE_ACCEPT = 0.5
 """Least share of a sentence's spoken frames that words of ours must cover."""
 WORD_SLACK = 0.75
@@ -34,12 +36,14 @@ class Understood:
         phrase: the best phrase, or the words of a sentence with a space between; never empty in a list.
         confidence: 0 to 1.
         slots: slot to meaning's id; several of one slot joined by a comma. Empty for an operator's list.
+        figures: what the confidence was weighed of, see `voice.evidence`; empty where nobody speaks.
     """
 
     decision: str
     phrase: str
     confidence: float
     slots: dict[str, str] = field(default_factory=dict)
+    figures: dict[str, float] = field(default_factory=dict)
 
 
 FILLER = "filler"
@@ -62,14 +66,30 @@ class PhraseList:
 
     def understand(self, log_probs: LogProbs) -> Understood:
         """The phrase with the greatest likelihood, and whether it is likely enough."""
+        best, confidence = self.likeliest(log_probs)
+        phrase, least, figures = self._phrases[self._owner[best]], self._rejection.accept, dict[str, float]()
+        if is_speech(log_probs):
+            figures = evidence(log_probs, self.hypothesis(best)) or {}
+        if judge := self._rejection.phrase:
+            confidence, least = judge.confidence(figures) if figures else 0.0, judge.accept
+        accepted = confidence >= least
+        slots = {phrase.slot: phrase.value} if accepted and phrase.slot else {}
+        return Understood("accept" if accepted else "reject", phrase.text, confidence, slots, figures)
+
+    def likeliest(self, log_probs: LogProbs) -> tuple[int, float]:
+        """The way with the greatest likelihood, and the confidence its score alone gives."""
         scores = forward(log_probs, self._ways)
         best = int(scores.argmax())
-        phrase = self._phrases[self._owner[best]]
         a_unit = (float(scores[best]) - free(log_probs)) / len(self._ways.ways[best])
-        confidence = _confidence(self._rejection, a_unit) if is_speech(log_probs) else 0.0
-        accepted = confidence >= self._rejection.accept
-        slots = {phrase.slot: phrase.value} if accepted and phrase.slot else {}
-        return Understood("accept" if accepted else "reject", phrase.text, confidence, slots)
+        return best, _confidence(self._rejection, a_unit) if is_speech(log_probs) else 0.0
+
+    def phrase_of(self, way: int) -> Phrase:
+        """Whose way it is."""
+        return self._phrases[self._owner[way]]
+
+    def hypothesis(self, way: int) -> Hypothesis:
+        """That it is all the clip holds."""
+        return Hypothesis((self._ways.ways[way],), alone=True)
 
 
 SAID_TOGETHER = ("crop", "part", "symptom", "colour", "since", "spread", "severity", "stage", "season", FILLER)
@@ -93,9 +113,23 @@ class Sentence:
 
     def understand(self, log_probs: LogProbs) -> Understood:
         """Words that are likely enough, as slots, the surest of each slot."""
-        alone = self._alone.understand(log_probs)
-        heard = self._ways.ways and is_speech(log_probs)
-        found = loop(log_probs, self._ways, WORD_ENTRY, GARBAGE) if heard else []
+        alone, alone_confidence = self._alone.likeliest(log_probs)
+        if not is_speech(log_probs):
+            return Understood("reject", self._alone.phrase_of(alone).text, 0.0)
+        meant, figures = self._meant(log_probs, alone, alone_confidence), self._evidence(log_probs, alone)
+        decision, confidence = meant.decision, meant.confidence
+        if judge := self._rejection.sentence:
+            judged = judge.confidence(figures) if figures else 0.0
+            # One phrase alone keeps the word of its score: judges are fitted on made voices, and real short words
+            # pass them worse.
+            sure = meant.phrase == self._alone.phrase_of(alone).text and meant.decision == "accept"
+            confidence = max(judged, confidence) if sure else judged
+            decision = "accept" if sure or judged >= judge.accept else "reject"
+        return Understood(decision, meant.phrase, confidence, meant.slots if decision == "accept" else {}, figures)
+
+    def _meant(self, log_probs: LogProbs, alone: int, alone_confidence: float) -> Understood:
+        """What the clip means if it is believed, with what the scores of its words say to that."""
+        found = loop(log_probs, self._ways, WORD_ENTRY, GARBAGE) if self._ways.ways else []
         needed = self._rejection.accept * WORD_SLACK
         # Small words ("on", "is", "my") carry nothing: neither heard nor missed.
         said = [h for h in found if h.way < 0 or self._phrase(h).slot != FILLER]
@@ -106,15 +140,25 @@ class Sentence:
         spoken += sum(h.end - h.start for h, c in words if c < needed)
         share = covered / spoken if spoken else 0.0
         confidence = share * float(np.mean([c for _, c in kept])) if kept else 0.0
-        accepted = bool(kept) and share >= SENTENCE_ACCEPT
+        enough = bool(kept) and share >= SENTENCE_ACCEPT
+        sure = alone_confidence >= self._rejection.accept
         # One phrase alone explains the whole clip; a sentence has to do better.
-        if not accepted or (len(kept) < 2 and alone.confidence >= confidence):
-            if alone.decision == "accept" or not kept:
-                return alone
-            if not accepted:
-                return Understood("reject", alone.phrase, min(confidence, alone.confidence))
+        if (sure or not kept) and (not enough or (len(kept) < 2 and alone_confidence >= confidence)):
+            phrase = self._alone.phrase_of(alone)
+            slots = {phrase.slot: phrase.value}
+            return Understood("accept" if sure else "reject", phrase.text, alone_confidence, slots)
         text = " ".join(self._phrase(h).text for h, _ in kept)
+        if not enough:
+            return Understood("reject", text, min(confidence, alone_confidence), self._slots(kept))
         return Understood("accept", text, confidence, self._slots(kept))
+
+    def _evidence(self, log_probs: LogProbs, alone: int) -> dict[str, float]:
+        """Of the likelier of: one phrase alone, words of ours from end to end."""
+        some = [self._alone.hypothesis(alone)]
+        strict = loop(log_probs, self._ways, WORD_ENTRY, _NO_GARBAGE) if self._ways.ways else []
+        if strict:
+            some.append(Hypothesis(tuple(self._ways.ways[h.way] for h in strict), alone=False))
+        return evidence(log_probs, likelier(log_probs, some)) or {}
 
     def _phrase(self, heard: Heard) -> Phrase:
         return self._phrases[self._owner[heard.way]]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 import click
 
 from pikvani_contract.model.manifest import PackageError
 from pikvani_contract.speech.phones import Language, UnspeakableError, phrase_pronunciations
 from pikvani_contract.speech.prompts import Locale
+from pikvani_models.speech.card import record
 
 LANGUAGES: tuple[Language, ...] = ("hi", "mr")
 
@@ -101,7 +102,17 @@ def package(weights: Path, corpus: Path, out: Path, version: str) -> None:
 @click.option("--lang", type=click.Choice(list(LANGUAGES)), required=True)
 @click.option("--package", "folder_of_package", type=click.Path(path_type=Path), default=Path("models/packages/speech"))
 @click.option("--json", "as_json", is_flag=True)
-def evaluate(folder: Path, words: Path, lang: Language, folder_of_package: Path, as_json: bool) -> None:
+@click.option("--record", "name", help="Keep the figure in the package and on its card, under this name.")
+@click.option("--kind", type=click.Choice(["real", "synthetic"]), default="real", show_default=True, help="Of speech.")
+def evaluate(
+    folder: Path,
+    words: Path,
+    lang: Language,
+    folder_of_package: Path,
+    as_json: bool,
+    name: str | None,
+    kind: Literal["real", "synthetic"],
+) -> None:
     """Closed-set accuracy: which of the list's words was said. Sub-folders are named in the word list."""
     from pikvani_models.speech.scoring import closed_set, package_ear
 
@@ -112,6 +123,8 @@ def evaluate(folder: Path, words: Path, lang: Language, folder_of_package: Path,
         raise click.ClickException(f"{folder} holds no clip in a sub-folder that {words} names")
     try:
         share, wrong = closed_set(package_ear(folder_of_package), clips, lang)
+        if name:
+            record(folder_of_package, name, kind, len(clips), share)
     except (PackageError, UnspeakableError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     result = {"clips": len(clips), "words": len(set(names.values())), "right": round(share, 4), "wrong": wrong}
@@ -165,7 +178,7 @@ def score_rejection(own: TextIO, others: TextIO, accepted: float) -> None:
 @click.command("render-prompts")
 @click.option("--catalogue", type=click.File(encoding="utf-8"), required=True, help="Of `pikvani-device prompts`.")
 @click.option("--locale", type=click.Choice(["mr-IN", "hi-IN", "en-IN"]), required=True)
-@click.option("--voice", type=click.Choice(["kokoro", "festival"]), default="kokoro", show_default=True)
+@click.option("--voice", type=click.Choice(["kokoro", "festival", "espeak"]), default="kokoro", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the pack.")
 @click.option("--version", required=True, help="Version of the pack, such as 1.0.0.")
 def render_prompts(catalogue: TextIO, locale: Locale, voice: str, out: Path, version: str) -> None:
@@ -174,7 +187,10 @@ def render_prompts(catalogue: TextIO, locale: Locale, voice: str, out: Path, ver
         from pikvani_models.speech.rendering import render
     except ImportError as error:
         raise click.ClickException(f"{error.name} is not installed: see models/README.md") from error
-    fresh, count = render(catalogue, locale, voice, out, version)
+    try:
+        fresh, count = render(catalogue, locale, voice, out, version)
+    except (KeyError, OSError, RuntimeError) as error:
+        raise click.ClickException(f"the voice {voice} cannot be had ({error}): see docs/voice.md") from error
     click.echo(f"{out}: {count} sentences, {fresh} of them said anew")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pikvani_contract.model.manifest import MANIFEST_FILE, FileEntry
+from pikvani_contract.model.manifest import FileEntry
 from pikvani_contract.speech.features import BANDS, DOUBT_FRAMES, HOP, SAMPLE_RATE_HZ, WINDOW, log_mel
 from pikvani_contract.speech.hearing import features_of
 from pikvani_contract.speech.package import (
@@ -27,6 +26,7 @@ from pikvani_contract.speech.package import (
     load_speech_package,
 )
 from pikvani_contract.speech.phones import UNITS
+from pikvani_models.speech.card import write_manifest
 from pikvani_models.speech.export import export, without_prior
 from pikvani_models.speech.hardship import harden, noise
 from pikvani_models.speech.network import STRIDE, SpeechNet
@@ -88,10 +88,10 @@ def build(weights: Path, corpus: Path, out: Path, version: str, real_clips: int 
         f"{PRIOR_SHARE} of the log prior",
         views=VIEWS,
     )
-    _write(out, manifest)
+    write_manifest(out, manifest)
     ear = package_ear(out)
     rejection = fit_rejection([ear(x) for x in heard[_RANGE_CLIPS:]], chosen[_RANGE_CLIPS:], rng)
-    _write(out, msgspec.structs.replace(manifest, rejection=rejection))
+    write_manifest(out, msgspec.structs.replace(manifest, rejection=rejection))
     load_speech_package(out)
 
 
@@ -132,8 +132,3 @@ def _hardened(said: Sequence[Said], rng: np.random.Generator) -> list[NDArray[np
 def _entry(path: Path) -> FileEntry:
     with path.open("rb") as file:
         return FileEntry(path.name, hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)
-
-
-def _write(out: Path, manifest: SpeechManifest) -> None:
-    text = json.dumps(msgspec.to_builtins(manifest), ensure_ascii=False, indent=1)
-    (out / MANIFEST_FILE).write_text(text + "\n", "utf-8")

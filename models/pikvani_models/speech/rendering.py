@@ -30,7 +30,7 @@ from pikvani_contract.speech.prompts import (
     text_mark,
 )
 from pikvani_models.speech.ipa import ipa_of, with_marathi_ts
-from pikvani_models.speech.voices import Kokoro, festival
+from pikvani_models.speech.voices import Kokoro, espeak_plain, festival
 
 if TYPE_CHECKING:
     from av import AudioFrame
@@ -48,7 +48,8 @@ _STYLES: dict[str, dict[str, float]] = {
 }
 _LICENCE = {
     "kokoro": "spoken by Kokoro-82M (Apache-2.0), pronunciation by espeak-ng (GPL program, output not covered)",
-    "festival": "spoken by Festival and festvox-mr-nsk (GPL programs, output not covered)",
+    "festival": "spoken by Festival and festvox NSK voices (GPL programs, output not covered)",
+    "espeak": "spoken by espeak-ng (GPL program, output not covered)",
 }
 _PAUSE_S = 0.22
 _CLAUSE = re.compile(r"[^.!?।,;:()\n]+[.!?।,;:()\n]*")
@@ -74,8 +75,9 @@ def speaker_of(locale: Locale, voice: str) -> Callable[[str], Clip]:
 
     Args:
         locale: of the sentence.
-        voice: `kokoro`, or for Marathi and Hindi `festival`.
+        voice: `kokoro`, `espeak`, or for Marathi and Hindi `festival`.
     """
+    code = _ESPEAK[locale]
     pause = np.zeros(int(_PAUSE_S * SAMPLE_RATE_HZ), np.float32)
     if voice == "festival":
         language = "mr" if locale == "mr-IN" else "hi"
@@ -85,11 +87,17 @@ def speaker_of(locale: Locale, voice: str) -> Callable[[str], Clip]:
             return np.concatenate([part for clip in said for part in (clip, pause)])
 
         return by_festival
+    if voice == "espeak":
+
+        def by_espeak(text: str) -> Clip:
+            return np.concatenate([part for clause in clauses(text) for part in (espeak_plain(clause, code), pause)])
+
+        return by_espeak
     kokoro, style = Kokoro(threads=2), _STYLES[locale]
 
     def by_kokoro(text: str) -> Clip:
         parts = clauses(text)
-        sounds = ipa_of([part.strip(" .!?।,;:()") for part in parts], _ESPEAK[locale])  # type: ignore[arg-type]
+        sounds = ipa_of([part.strip(" .!?।,;:()") for part in parts], code)  # type: ignore[arg-type]
         if locale == "mr-IN":
             sounds = [with_marathi_ts(sound) for sound in sounds]
         return np.concatenate([part for sound in sounds for part in (kokoro.say(sound, style, SPEED), pause)])
@@ -143,7 +151,7 @@ def render(lines: Iterable[str], locale: Locale, voice: str, out: Path, version:
     Args:
         lines: JSON lines with `id`, `locale`, `text`; those of other languages are passed over.
         locale: whose pack.
-        voice: `kokoro` or `festival`.
+        voice: `kokoro`, `festival` or `espeak`.
         out: folder of the pack; what it holds already is taken over where the words are the same.
         version: such as 1.0.0.
 

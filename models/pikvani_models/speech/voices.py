@@ -11,12 +11,12 @@ import json
 import os
 import subprocess
 import tempfile
+import wave
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
@@ -103,8 +103,18 @@ def espeak(text: str, language: Language, rng: np.random.Generator, variants: tu
     return _read(subprocess.run(command, capture_output=True, check=True).stdout)
 
 
+def espeak_plain(text: str, code: str) -> Clip:
+    """Say one line with espeak-ng's own voice of a language, as the device does where it has no clip."""
+    command = ["espeak-ng", "--stdout", "-v", code, "-s", "140", text]
+    return _read(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
 def festival(texts: list[str], language: Language, stretch: float) -> list[Clip]:
-    """Say lines with Festival's voice of the language; `stretch` above 1 is slower."""
+    """Say lines with Festival's voice of the language; `stretch` above 1 is slower.
+
+    Raises:
+        RuntimeError: the voice is not installed.
+    """
     with tempfile.TemporaryDirectory() as folder:
         lines = [
             "(Parameter.set 'Int_Method 'DuffInt)",
@@ -118,7 +128,10 @@ def festival(texts: list[str], language: Language, stretch: float) -> list[Clip]
             lines += [f'(set! u (Utterance Text "{plain}"))', "(utt.synth u)", f'(utt.save.wave u "{folder}/{k}.wav")']
         script = Path(folder) / "say.scm"
         script.write_text("\n".join(lines), "utf-8")
-        subprocess.run(["festival", "-b", str(script)], capture_output=True, check=False, timeout=600)
+        done = subprocess.run(["festival", "-b", str(script)], capture_output=True, check=False, timeout=600)
+        if b"SIOD ERROR" in done.stderr and not any(Path(folder).glob("*.wav")):
+            names = f"festival festival-{language} festvox-{language}-nsk"
+            raise RuntimeError(f"Festival has no voice for this language: apt-get install {names}")
         found = []
         for k in range(len(texts)):
             path = Path(folder) / f"{k}.wav"
@@ -127,6 +140,12 @@ def festival(texts: list[str], language: Language, stretch: float) -> list[Clip]
 
 
 def _read(data: bytes) -> Clip:
-    samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
-    mono = samples[:, 0]
+    """Mono 16 kHz of a WAV file of 16-bit samples."""
+    with wave.open(io.BytesIO(data)) as file:
+        rate, channels = file.getframerate(), file.getnchannels()
+    # espeak-ng writes to a pipe and cannot know the length when it writes the header: what follows it is sound.
+    start = data.index(b"data") + 8
+    mono = (
+        np.frombuffer(data[start : start + (len(data) - start) // 2 * 2], "<i2")[::channels].astype(np.float32) / 32_768
+    )
     return mono if rate == SAMPLE_RATE_HZ else resample_poly(mono, SAMPLE_RATE_HZ, rate).astype(np.float32)

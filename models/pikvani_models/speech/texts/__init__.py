@@ -1,0 +1,1 @@
+"""Sentences and words the recogniser is judged on; none was trained on."""
