@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,3 +112,16 @@ def test_given_confidences_then_the_threshold_lets_our_share_in_and_turns_the_re
     others = [json.dumps({"confidence": c, "decision": "reject"}) for c in (0.01, 0.02, 0.9, 0.03)]
     found = rejected_at(own, others, 0.95)
     assert found["rejected"] == 0.75 and found["rejected_as_shipped"] == 1.0
+
+
+def test_given_festival_without_its_voice_then_the_packages_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pikvani_models.speech.voices import festival
+
+    program = tmp_path / "festival"
+    program.write_text("#!/bin/sh\nprintf 'SIOD ERROR: could not open file \\340 hindi_phones.scm' >&2\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(RuntimeError, match="festival-hi festvox-hi-nsk"):
+        festival(["कपास"], "hi", 1.0)
