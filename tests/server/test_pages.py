@@ -241,7 +241,7 @@ def test_given_any_number_of_names_then_each_label_stands_below_its_point(count:
 
 
 def test_drift_in_any_feature_says_what_to_do_first() -> None:
-    features = [*FEATURES, "classes", "decisions", "accuracy"]
+    features = [*FEATURES, "classes", "crops", "decisions", "accuracy"]
     assert all(words.first_step(name).endswith(".") for name in features)
     assert words.first_step("brightness") != words.first_step("classes")
 

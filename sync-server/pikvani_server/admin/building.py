@@ -77,7 +77,9 @@ def create_app(
     for blueprint in (*BLUEPRINTS, api):
         app.register_blueprint(blueprint)
     app.jinja_env.filters.update(words.FILTERS)
-    app.jinja_env.globals.update(t=t, label=words.label, csrf=csrf.field, allowed=allowed, charts=charts)
+    app.jinja_env.globals.update(
+        t=t, label=words.label, moved=words.moved, csrf=csrf.field, allowed=allowed, charts=charts
+    )
     app.jinja_env.globals.update(links.NAMES, refresh_s=web.refresh_s)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.context_processor(_context)

@@ -60,7 +60,8 @@ LABELS: dict[str, dict[str, str]] = {
         "none": N_("nothing to compare with"),
     },
     "feature": {
-        "classes": N_("conditions named"),
+        "classes": N_("conditions named within a crop"),
+        "crops": N_("mix of crops"),
         "decisions": N_("decisions"),
         "confidence": N_("confidence"),
         "entropy": N_("doubt among conditions"),
@@ -77,6 +78,9 @@ LABELS: dict[str, dict[str, str]] = {
         "pictures": N_("Photos are unlike earlier ones: a new variety, pest or camera. Look at some under Review."),
         "doubt": N_("The model is surer or less sure than before. Name some of these cases under Review."),
         "classes": N_("Other conditions are named. A real outbreak looks like this too: ask in the field first."),
+        "crops": N_(
+            "Other crops are brought than before; this is no new disease. Ask about sowing, prices and markets."
+        ),
         "decisions": N_("More or fewer cases are answered than before. See under Cases which are referred, and where."),
         "accuracy": N_(
             "People name these cases otherwise than the model. See under Proposals; stop its roll-out if one runs."
@@ -182,6 +186,12 @@ def label(kind: str, value: Any) -> str:
         return t("picture as the model sees it, {number}", number=int(value.removeprefix(_PROJECTION)) + 1)
     known = LABELS[kind].get(str(value))
     return t(known) if known else str(value)
+
+
+def moved(feature: str, label_risen: str) -> str:
+    """A feature that drifted, and the condition of which crop rose in it where one did."""
+    called = label("feature", feature)
+    return t("{feature}: more {condition}", feature=called, condition=condition(label_risen)) if label_risen else called
 
 
 def first_step(feature: str) -> str:

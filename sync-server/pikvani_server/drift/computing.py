@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 _DEVICES_AT_ONCE = 50
 """Bounds memory: so many devices' sketches are held at once."""
 _NAMED_CROPS = 5
-_UNLIKE_DISTRICTS = frozenset({"classes"})
-"""Districts grow unlike crops, so what is named there moves with their own calendars."""
+_UNLIKE_DISTRICTS = frozenset({"classes", "crops"})
+"""Districts grow unlike crops, so what is brought and named there moves with their own calendars."""
 
 
 @dataclass

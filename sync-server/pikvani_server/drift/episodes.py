@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+MIX = "crops"
+"""The crop mix names an alarm only where nothing else drifted: a new disease must not hide behind it."""
 MOST_QUIET_WEEKS = 1
 """A stretch goes on over so many quiet weeks."""
 DRIFTED = frozenset({"data", "prediction", "both", "concept"})
@@ -19,13 +21,14 @@ TRUSTED = frozenset({"season", "peers", "models", "labels"})
 
 @dataclass(frozen=True)
 class Judged:
-    """One verdict: its window's last day, kind, basis, and the feature that drifted most."""
+    """One verdict: its window's last day, kind, basis, the feature that drifted most, and the label that rose in it."""
 
     end: date
     kind: str
     basis: str
     feature: str = ""
     excess: float = 0.0
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Episode:
     feature: str
     excess: float
     open: bool
+    label: str = ""
 
 
 def episodes(verdicts: Iterable[Judged]) -> list[Episode]:
@@ -57,9 +61,9 @@ def episodes(verdicts: Iterable[Judged]) -> list[Episode]:
 
 
 def _episode(stretch: list[Judged], newest: date) -> Episode:
-    worst = max(stretch, key=lambda v: (v.excess, v.end))
+    worst = max(stretch, key=lambda v: (v.feature != MIX, v.excess, v.end))
     kinds = {verdict.kind for verdict in stretch}
     kind = kinds.pop() if len(kinds) == 1 else "both"
     level: Literal["alarm", "warning"] = "alarm" if any(v.basis in TRUSTED for v in stretch) else "warning"
     still = (newest - stretch[-1].end).days <= 7 * MOST_QUIET_WEEKS
-    return Episode(stretch[0].end, stretch[-1].end, kind, level, worst.feature, worst.excess, still)
+    return Episode(stretch[0].end, stretch[-1].end, kind, level, worst.feature, worst.excess, still, worst.label)

@@ -124,16 +124,16 @@ def _moved_away(
     now, apart = judge(others, current, sizes), judge(others_before, before, sizes)
     if "cannot_say" in (now.kind, apart.kind):
         return Verdict("cannot_say", now.features)
-    always = {feature.name: max(0.0, feature.excess) for feature in apart.features}
+    always = {feature.key: max(0.0, feature.excess) for feature in apart.features}
     least = settings.least_excess
 
     def grown(feature: FeatureVerdict) -> FeatureVerdict:
-        return replace(feature, excess=feature.excess - always.get(feature.name, 0.0))
+        return replace(feature, excess=feature.excess - always.get(feature.key, 0.0))
 
-    large = {f.name for f in map(grown, now.features) if f.excess >= least and f.name not in ignored}
+    large = {f.key for f in map(grown, now.features) if f.excess >= least and f.name not in ignored}
     if large:
         now, moved = judge(others, current, settings), judge(before, current, settings)
-        large &= {f.name for f in now.features if f.drifted} & {f.name for f in moved.features if f.drifted}
-    features = [replace(grown(feature), drifted=feature.name in large) for feature in now.features]
-    features.sort(key=lambda f: (-f.excess, f.name))
+        large &= {f.key for f in now.features if f.drifted} & {f.key for f in moved.features if f.drifted}
+    features = [replace(grown(feature), drifted=feature.key in large) for feature in now.features]
+    features.sort(key=lambda f: (-f.excess, f.key))
     return Verdict(kind_of(features), tuple(features))

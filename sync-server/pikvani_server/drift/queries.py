@@ -162,7 +162,7 @@ def drill_down(store: Store, model: str, end: str, feature: str, district: str |
         }
         return {
             "devices": [asdict(part) for part in by_device(feature, reference, parts)[:100]],
-            "crops": [asdict(part) for part in by_crop(reference, current)],
+            "crops": [asdict(part) for part in by_crop(reference, current, feature)],
         }
     table = rollups
     query = sa.select(table.c.name, table.c.day, table.c.data).where(
@@ -176,7 +176,7 @@ def drill_down(store: Store, model: str, end: str, feature: str, district: str |
     districts = {name: of_days(by_day, days) for name, by_day in by_name.items()}
     return {
         "districts": [asdict(part) for part in by_device(feature, reference, districts)],
-        "crops": [asdict(part) for part in by_crop(reference, current)],
+        "crops": [asdict(part) for part in by_crop(reference, current, feature)],
     }
 
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from pikvani_contract.errors import WireError
 from pikvani_contract.sketch import Sketch, decode_sketch
 from pikvani_server.drift.drill_down import UNKNOWN_DISTRICT
-from pikvani_server.drift.episodes import Episode, Judged, episodes
+from pikvani_server.drift.episodes import MIX, Episode, Judged, episodes
 from pikvani_server.drift.rollups import Adder, pack_sum, unpack_sum
 from pikvani_server.store import Store
 from pikvani_server.store.schema import sketches
@@ -228,10 +228,12 @@ def _judged(store: Store, scope: str, names: list[str], model: str, source: str)
     )
     told: dict[str, list[Judged]] = {}
     for row in store.read("reading verdicts", query):
-        worst = next((f for f in json.loads(row["details"]).get("features", []) if f["drifted"]), None)
+        drifted = [f for f in json.loads(row["details"]).get("features", []) if f["drifted"]]
+        worst = min(drifted, key=lambda f: f["name"] == MIX, default=None)
         end = date.fromisoformat(row["window_end"])
         feature, excess = (worst["name"], worst["excess"]) if worst else ("", 0.0)
-        told.setdefault(row["name"], []).append(Judged(end, row["kind"], row["basis"], feature, excess))
+        label = worst.get("label", "") if worst else ""
+        told.setdefault(row["name"], []).append(Judged(end, row["kind"], row["basis"], feature, excess, label))
     return told
 
 
@@ -278,6 +280,7 @@ def _alarm(episode: Episode) -> dict[str, Any]:
         "kind": episode.kind,
         "level": episode.level,
         "feature": episode.feature,
+        "label": episode.label,
         "excess": episode.excess,
         "open": episode.open,
     }

@@ -85,6 +85,7 @@ drift_alarms = sa.Table(
     _text("kind"),
     _text("level"),
     _text("feature"),
+    _text("label"),
     sa.Column("excess", sa.Float, nullable=False, server_default="0"),
     sa.Column("open", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("opened_at", UtcTime, nullable=False),

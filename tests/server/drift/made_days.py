@@ -15,18 +15,30 @@ from pikvani_server.ingest.committing import commit_group
 from pikvani_server.ingest.reading import Arrived
 from pikvani_server.store import Store
 
-_CLASSES = tuple(
-    f"{crop}/{c}" for crop in ("cotton", "chickpea", "maize", "rice") for c in ("healthy", "rust", "blight")
-)
+_CROPS = ("cotton", "chickpea", "maize", "rice")
+_CONDITIONS = ("healthy", "rust", "blight")
+_CLASSES = tuple(f"{crop}/{c}" for crop in _CROPS for c in _CONDITIONS)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong from a day on: brightness falls by a share, or one class takes cases from all others."""
+    """What changes from a day on.
+
+    Attributes:
+        start: The day.
+        darker: Brightness falls by this.
+        stuck_share: Of all cases that one class takes from all others.
+        outbreak: A `crop/condition` that takes `outbreak_share` of the cases of its crop, no more of them coming.
+        outbreak_share: See there.
+        brought: How many times as often each crop is brought, in the order of the crops.
+    """
 
     start: date
     darker: float = 0.0
     stuck_share: float = 0.0
+    outbreak: str = ""
+    outbreak_share: float = 0.0
+    brought: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
 
 
 def made_day(
@@ -47,13 +59,21 @@ def made_day(
     n = int(rng.poisson(cases * (0.4 if festival else 1.0)))
     crops = np.exp(1.5 * np.cos(turn - 2 * np.pi * np.array([240, 30, 200, 270]) / 365.25))
     conditions = np.array([1.5, 0.5 + monsoon, 0.6])
-    mix = np.outer(crops, conditions).ravel()
-    mix /= mix.sum()
+    now = fault if fault and day >= fault.start else None
+    if now:
+        crops = crops * now.brought
+    by_crop = np.outer(crops, conditions / conditions.sum())
+    if now and now.outbreak:
+        crop, condition = now.outbreak.split("/")
+        sick = by_crop[_CROPS.index(crop)]
+        sick *= 1 - now.outbreak_share
+        sick[_CONDITIONS.index(condition)] += crops[_CROPS.index(crop)] * now.outbreak_share
+    mix = by_crop.ravel() / by_crop.sum()
     darker = 0.0
-    if fault and day >= fault.start:
-        darker = fault.darker
-        mix = mix * (1 - fault.stuck_share)
-        mix[1] += fault.stuck_share
+    if now:
+        darker = now.darker
+        mix = mix * (1 - now.stuck_share)
+        mix[1] += now.stuck_share
     named = rng.multinomial(n, mix)
     centre = {
         "confidence": 0.8 - 0.1 * monsoon,

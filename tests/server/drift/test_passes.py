@@ -76,6 +76,7 @@ def test_the_stuck_village_alone_raises_an_alarm_of_the_right_kind(new_store) ->
     assert [(a["name"], a["kind"], a["level"], a["district"]) for a in found] == [
         ("village-3", "prediction", "alarm", "Akola")
     ]
+    assert (found[0]["feature"], found[0]["label"]) == ("classes", "cotton/rust")
     # and from the alarm one comes to the village and the crop
     down = queries.drill_down(store, MODEL, found[0]["last_window"], "classes", "Akola")
     assert down["devices"][0]["name"] == "village-3"

@@ -143,6 +143,7 @@ class DriftAlarm(msgspec.Struct):
     kind: str
     level: str
     feature: str
+    label: str
     excess: float
     first_window: str
     last_window: str

@@ -20,6 +20,7 @@ from pikvani_server.admin.tables import page as shown
 from pikvani_server.admin.views import asked
 from pikvani_server.admin.views.fleet import device_link, drift_chart
 from pikvani_server.drift import queries
+from pikvani_server.drift.crops import crop_of
 from pikvani_server.store import audit
 from pikvani_server.store.joined import together
 from pikvani_server.store.port import Found
@@ -80,6 +81,7 @@ def alarm(number: int) -> ResponseReturnValue:
         accuracy=_accuracy_chart(weeks),
         histogram=_histogram(found, feature) if sketched and not named else None,
         where=_where(row),
+        most_in=words.moved(row["feature"], row["label"]),
         first_step=words.first_step(row["feature"]),
     )
 
@@ -185,16 +187,23 @@ def _histogram(found: dict[str, Any], feature: str) -> Chart:
 
 
 def _named_table(found: dict[str, Any], feature: str) -> Table:
-    """Shares by name, before and now: names are read better in a table than under bars."""
-    before, current = sum(found["reference"]) or 1, sum(found["current"]) or 1
+    """Shares by name, before and now, of conditions within their crop.
+
+    Names are read better in a table than under bars.
+    """
+    whole = [crop_of(name) if feature == "classes" else "" for name in found["bins"]]
+    counts = list(zip(whole, found["reference"], found["current"], strict=True))
+    before = {one: sum(was for of, was, _ in counts if of == one) or 1 for one in whole}
+    current = {one: sum(now_ for of, _, now_ in counts if of == one) or 1 for one in whole}
     rows = [
-        {"name": name, "before": was / before, "now": now_ / current}
-        for name, was, now_ in zip(found["bins"], found["reference"], found["current"], strict=True)
+        {"name": name, "before": was / before[of], "now": now_ / current[of]}
+        for name, (of, was, now_) in zip(found["bins"], counts, strict=True)
     ]
     top = max([max(row["before"], row["now"]) for row in rows], default=1.0) or 1.0
 
     def told(row: Found) -> str:
-        return words.condition(row["name"]) if feature == "classes" else words.label("decision", row["name"])
+        named = {"classes": words.condition, "crops": words.crop}.get(feature)
+        return named(row["name"]) if named else words.label("decision", row["name"])
 
     def bar(which: str, tone: str) -> Callable[[Found], Markup]:
         return lambda r: Markup("{}{}").format(charts.meter(r[which] / top, tone), words.percent(r[which], 1))
@@ -250,7 +259,8 @@ def _alarm_table(rows: list[Found]) -> Table:
             Column("where", t("Where"), lambda r: f"{r['scope']} {r['name']}".strip(), link, heads=True),
             Column("district", t("District"), lambda r: r["district"] or "", district),
             Column("kind", t("What moved"), lambda r: r["kind"], lambda r: words.label("kind", r["kind"])),
-            Column("feature", t("Most in"), lambda r: r["feature"], lambda r: words.label("feature", r["feature"])),
+            Column("feature", t("Most in"), lambda r: f"{r['feature']} {r['label']}".strip(),
+                   lambda r: words.moved(r["feature"], r["label"])),
             Column("excess", t("Shift"), lambda r: round(r["excess"], 4), lambda r: f"{r['excess']:.2f}", numeric=True),
             Column("model", t("Model"), lambda r: r["model"]),
             Column("first_window", t("Since"), lambda r: r["first_window"], lambda r: words.day(r["first_window"])),
@@ -314,7 +324,7 @@ def _feature_table(week: Found, row: Found, chosen: str) -> Table:
     def link(part: Found) -> Markup:
         href = url_for("drift.alarm", number=row["id"], week=week["window_end"], feature=part["name"])
         here = Markup(' aria-current="true"') if part["name"] == chosen else ""
-        return Markup('<a href="{}"{}>{}</a>').format(href, here, words.label("feature", part["name"]))
+        return Markup('<a href="{}"{}>{}</a>').format(href, here, words.moved(part["name"], part.get("label", "")))
 
     return Table(
         "features",

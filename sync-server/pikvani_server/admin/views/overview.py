@@ -71,7 +71,8 @@ def _needs_a_look(districts: list[dict[str, Any]]) -> list[tuple[str, Markup]]:
         if row["acknowledged_at"] is None and row["level"] == "alarm":
             where = row["name"] or words.label("scope", "fleet")
             text = t("Drift in {where}: {kind}, {feature}", where=words.place(where),
-                     kind=words.label("kind", row["kind"]), feature=words.label("feature", row["feature"]))  # fmt: skip
+                     kind=words.label("kind", row["kind"]),
+                     feature=words.moved(row["feature"], row["label"]))  # fmt: skip
             add("bad", url_for("drift.alarm", number=row["id"]), text)
     for row in sorted(districts, key=lambda d: -d["silent"])[:3]:
         if row["silent"] >= 3 and row["silent"] >= 0.2 * row["devices"]:
