@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from tests.support import centre
@@ -217,6 +217,7 @@ def test_given_any_text_then_no_cell_begins_like_a_formula(text: str) -> None:
     assert not cell.startswith(("\t", "\r", "\n"))
 
 
+@example([1e-323], 0.0)
 @given(st.lists(st.floats(0, 1e9), min_size=1, max_size=20), st.floats(0, 1e9))
 def test_given_any_numbers_then_charts_stay_inside_their_frame(values: list[float], limit: float) -> None:
     names = [str(i) for i in range(len(values))]

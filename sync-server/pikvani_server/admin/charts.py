@@ -149,9 +149,13 @@ def spark(values: Sequence[float], tone: str = "c1") -> Markup:
     ).format(Markup("").join(bars))
 
 
+_NOTHING = 1e-300
+"""Below it a power of ten has no digits left."""
+
+
 def nice(value: float) -> float:
     """The next of 1, 2, 4, 5, 10 times a power of ten at or above a value; 1 for nothing."""
-    if value <= 0:
+    if value < _NOTHING:
         return 1.0
     power = 10.0 ** floor(log10(value))
     return next(power * m for m in (1, 2, 4, 5, 10) if power * m >= value * (1 - 1e-9))
