@@ -8,7 +8,9 @@
     if (el.hasAttribute("data-speak")) return "slow" in el.dataset ? "speak:slow" : "speak";
     if (el.dataset.pick || el.dataset.go) return el.dataset.pick || el.dataset.go;
     const to = el.form ? el.form.action : el.href || "";
-    return [new URL(to, location.href).pathname, el.value].filter(Boolean).join("=");
+    // A key's own name is another each time the page is shown.
+    const path = new URL(to, location.href).pathname.replace(/\/keys\/[^/]+\//, "/keys/-/");
+    return [path, el.value].filter(Boolean).join("=");
   };
   const all = [...document.querySelectorAll("a, button, input[type=checkbox], input[type=file]")]
     .filter((el) => seen(el) && !(el.getAttribute("href") || "").startsWith("tel:"));

@@ -21,7 +21,7 @@ from pikvani_device.web.catalogue import LOCALES
 pytestmark = pytest.mark.needs_chromium
 SCREENS = (*FARMER, *TECHNICIAN)
 KINDS = tuple(dict.fromkeys(screen.kind for screen in SCREENS))
-OTHERWISE_ON_A_PHONE = {"start", "camera", "photo", "listen", "history", "centre"}
+OTHERWISE_ON_A_PHONE = {"start", "crop", "camera", "photo", "listen", "history", "centre"}
 FULL = bool(os.environ.get("PIKVANI_ALL_SCREENS"))
 KIOSK_SIZES = ("800x480", "1024x600")
 TURNS = [(size, locale) for locale in LOCALES for size in KIOSK_SIZES]

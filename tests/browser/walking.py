@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import ElementHandle, Page, Request
 from tests.browser.screens import LEAF, Asker, Screen, show
-from tests.browser.stage import PIN, Stage, silence
+from tests.browser.stage import PHONE, PIN, Stage, silence
 from werkzeug.exceptions import HTTPException
 
 _EDGES = Path(__file__).with_name("edges.js").read_text("utf-8")
@@ -18,6 +18,8 @@ _TYPED = {"pin": PIN, "which": "00000000", "name": "laptop", "text": "no code"}
 """What is typed into a field before its form is sent."""
 _STAYS = re.compile(r"speak|symptom:(?!unknown)|purpose:|stay")
 """Edges that lead to no other page."""
+_NO_MICROPHONE = "Object.defineProperty(navigator, 'mediaDevices', { value: undefined })"
+"""Over plain HTTP a phone gives no page its microphone; this machine's own address is an exception."""
 _LANGUAGE = re.compile(r"[a-z]{2}-IN")
 
 
@@ -42,6 +44,8 @@ def walk(asker: Asker, screens: Sequence[Screen]) -> Walk:
     statuses, asked = list[int](), list[Request]()
     page.on("request", lambda request: asked.append(request))
     page.add_init_script("window.print = () => { window.printed = true; }")
+    if asker.base.startswith(f"http://{PHONE}"):
+        page.add_init_script(_NO_MICROPHONE)
     page.on("response", lambda r: statuses.append(r.status) if r.request.is_navigation_request() else None)
     for screen in screens:
         show(asker, page, screen)
@@ -63,8 +67,7 @@ def walk(asker: Asker, screens: Sequence[Screen]) -> Walk:
 
 
 def _kind(edge: str) -> str:
-    kind = re.sub(r"^(crop|returning|symptom|digit|photo):(?!unknown|back).*", r"\1:", edge)
-    return re.sub(r"/[^/]+/revoke", "/-/revoke", kind)
+    return re.sub(r"^(crop|returning|symptom|digit|photo):(?!unknown|back).*", r"\1:", edge)
 
 
 def _touch(page: Page, edge: str) -> None:
@@ -75,7 +78,7 @@ def _touch(page: Page, edge: str) -> None:
         note = {"name": "a.wav", "mimeType": "audio/wav", "buffer": silence()}
         with page.expect_navigation(wait_until="load"):
             element.set_input_files([note if "note" in edge else leaf])
-    elif edge == "mic":
+    elif edge == "mic" and page.evaluate("!!navigator.mediaDevices"):
         element.click()
         page.locator(".key.recording").wait_for()
         page.wait_for_timeout(200)
@@ -99,6 +102,8 @@ def _fill(element: ElementHandle) -> None:
     form = element.evaluate_handle("el => el.form").as_element()
     for one in form.query_selector_all("input[required]") if form else []:
         one.fill(_TYPED[one.get_attribute("name") or ""])
+    for one in form.query_selector_all("input[type=checkbox]") if form else []:
+        one.check(force=True)
 
 
 def _endpoint(stage: Stage, request: Request) -> str:
