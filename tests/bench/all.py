@@ -86,7 +86,8 @@ def main() -> int:
             told += [f"`{words}`: {why}.", ""]
             continue
         told += [*rows(found), "", f"`{words}`", ""]
-    options.out.write_text(page(told, began, time.monotonic() - began_s, (load, os.getloadavg()[0])), "utf-8")
+        # After each part: whatever becomes of the next one, this one was measured.
+        options.out.write_text(page(told, began, time.monotonic() - began_s, (load, os.getloadavg()[0])), "utf-8")
     print(f"{options.out}" + (f": no figures from {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
 
