@@ -79,7 +79,7 @@ def main() -> int:
             continue
         print(f"[bench] {title}", file=sys.stderr, flush=True)
         found, why = run(command)
-        words = " ".join(command).replace("tests.bench.", "").replace("tests.simulation.", "")
+        words = f"python -m {' '.join(command)}"
         told += [f"## {title}", ""]
         if why:
             failed.append(name)
