@@ -75,7 +75,7 @@ def at_centre() -> list[dict[str, float]]:
     """Pages, 95th percentile in ms."""
     rows = []
     for devices, cases in CENTRES:
-        found = command("tests.bench.pages", "--devices", devices, "--cases", cases, "--runs", 20)
+        found = command("tests.bench.pages", "--devices", devices, "--cases", cases, "--runs", 20, "--rounds", 2)
         pages = {page: found["pages"][page]["p95_ms"] for page in _PAGES}
         rows.append({"devices": devices, "cases": cases} | pages)
     return rows

@@ -72,11 +72,7 @@ class Engine:
 
     def active(self) -> AnyPackage:
         """The package that answers: a verified slot, or the one this device was born with."""
-        try:
-            held = self.slots.load() or self._birth
-        except UntrustedError as error:
-            log.error("no slot is sound, the package of birth answers: %s", error)
-            return self._birth
+        held = self.slots.load() or self._birth
         # A slot filled before another runtime was configured may hold no model for it.
         if held is not self._birth and (why := self._fits(held)) and not self._fits(self._birth):
             log.error("the package of birth answers, %s@%s cannot: %s", held.manifest.name, held.manifest.version, why)
@@ -205,6 +201,11 @@ class Engine:
         """Bytes of files on the way that are here."""
         return sum(path.stat().st_size for path in self._files.iterdir()) if self._files.is_dir() else 0
 
+    def _throw_away(self) -> None:
+        """Remove the files on the way: they are of use no more, and a card is small."""
+        for path in list(self._files.iterdir()) if self._files.is_dir() else []:
+            path.unlink()
+
     def _step(self) -> None:
         match self.state.phase:
             case Phase.CHECKING:
@@ -235,6 +236,8 @@ class Engine:
         if newest is None or version_key(newest.version) <= version_key(active.version):
             self._go(Phase.IDLE)
             return
+        if newest.path != self.state.path:
+            self._throw_away()  # what came of a version that was given up
         self.state = self.state.counted(newest.sha256)
         found_it = self.state.to(Phase.DOWNLOADING, self._around.now_ms(), **newest._asdict(), previous=active.version)
         self.state = self._state_file.save(found_it)
@@ -319,8 +322,7 @@ class Engine:
             self.slots.activate()
         self.state = self.state.activated()
         self._go(Phase.WATCHING, tell="watching", detail=self.state.reason)
-        for path in self._files.iterdir():
-            path.unlink()
+        self._throw_away()
 
     # -- going back ---------------------------------------------------------------------------------------
 

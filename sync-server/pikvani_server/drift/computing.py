@@ -27,8 +27,9 @@ log = logging.getLogger(__name__)
 _DEVICES_AT_ONCE = 50
 """Bounds memory: so many devices' sketches are held at once."""
 _NAMED_CROPS = 5
-_UNLIKE_DISTRICTS = frozenset({"classes", "crops"})
-"""Districts grow unlike crops, so what is brought and named there moves with their own calendars."""
+UNLIKE_DISTRICTS = frozenset({"crops"})
+"""Districts grow unlike crops, so the mix brought there moves with their own calendars; a condition's share is told
+within its crop (`crops.py`), and that may be compared."""
 
 
 @dataclass
@@ -102,7 +103,7 @@ class _Judging:
         for district in sorted({d.district for d in dirty}):
             ends = self._ends(sorted({d.day for d in dirty if d.district == district}), before)
             by_day = rows.sums(self._store, "district", district, self._model)
-            others = {end: peers_of(fleet, end, _UNLIKE_DISTRICTS) for end in ends}
+            others = {end: peers_of(fleet, end, UNLIKE_DISTRICTS) for end in ends}
             self._keep("district", {district: self._verdicts(by_day, ends, others)}, {district: by_day})
             if self._settings.devices and ends:
                 self._judge_devices(district, {end: peers_of(by_day, end) for end in ends}, ends)

@@ -65,6 +65,16 @@ def test_given_a_failed_self_test_then_nothing_changes_and_it_is_tried_thrice_at
     assert village.fetcher.bytes - fetched <= 700
 
 
+def test_given_a_version_that_was_given_up_then_its_files_make_room_for_the_next(village: Village) -> None:
+    village.tested = surroundings.Tested(False, "2 of 8 golden cases differ")
+    kept = []
+    for version in ("1.1.0", "1.2.0"):
+        village.release(version)
+        village.engine().run()
+        kept.append({path.name for path in (village.folder / "device" / "files").iterdir() if "sample" in path.name})
+    assert all(len(names) == 1 for names in kept) and kept[0] != kept[1], kept
+
+
 @pytest.mark.parametrize(
     ("new", "old", "word"),
     [

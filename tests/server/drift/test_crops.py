@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
 from tests.server.drift.made_days import Fault, made_day
 
 from pikvani_contract.sketch import Sketch, merge
+from pikvani_server.drift.computing import UNLIKE_DISTRICTS
 from pikvani_server.drift.crops import groups_of, within_crops
 from pikvani_server.drift.drill_down import by_crop, by_device
 from pikvani_server.drift.episodes import Judged, episodes
-from pikvani_server.drift.verdict import FeatureVerdict, judge
+from pikvani_server.drift.judging import judge_window, peers_of
+from pikvani_server.drift.rollups import total
+from pikvani_server.drift.verdict import FeatureVerdict, VerdictSettings, judge
 
 DAY = date(2026, 8, 10)
 OTHER_CROPS = (0.5, 6.0, 1.0, 0.5)
@@ -96,3 +100,27 @@ def test_an_alarm_is_named_by_the_disease_though_the_mix_moved_more() -> None:
     ]
     (alarm,) = episodes(weeks)
     assert (alarm.feature, alarm.label, alarm.excess) == ("classes", "maize/blight", 0.4)
+
+
+@pytest.mark.parametrize("sick", [True, False])
+def test_in_its_first_year_a_districts_new_disease_is_told_from_the_other_districts(sick: bool) -> None:
+    """Given eight districts of unlike crops and calendars, when blight takes half of one's maize, then it is named."""
+    first, started = date(2026, 6, 1), date(2026, 8, 3)
+    days = [first + timedelta(days=i) for i in range(100)]
+    rng = np.random.default_rng([91, 0])
+    districts = []
+    for number in range(8):
+        own = Fault(first, brought=tuple(np.exp(rng.normal(0, 0.7, 4))))
+        lag = float(rng.normal(0, 20))
+        ill = replace(own, outbreak="maize/blight", outbreak_share=0.5) if sick and number == 0 else own
+        districts.append({day: made_day(rng, day, lag, 60, ill if day >= started else own) for day in days})
+    fleet = {day: total([district[day] for district in districts]) for day in days}
+
+    named: dict[int, set[str]] = {}
+    for end in (started + timedelta(days=6 + 7 * week) for week in range(4)):
+        for number, by_day in enumerate(districts):
+            told = judge_window(by_day, end, VerdictSettings(), peers_of(fleet, end, UNLIKE_DISTRICTS))
+            named.setdefault(number, set()).update(f.label for f in told.verdict.features if f.drifted)
+
+    assert named.pop(0) == ({"maize/blight"} if sick else set())
+    assert set().union(*named.values()) == set()
