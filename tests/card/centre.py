@@ -71,16 +71,18 @@ class CardCentre:
         )
         return path
 
-    def offer(self, version: str) -> None:
-        """Sign a new version of the model devices were born with and publish it."""
+    def offer(self) -> str:
+        """Sign the version after that of the model devices were born with, and publish it; which it is."""
+        manifest = json.loads((self._birth / "manifest.json").read_text())
+        major, minor, patch = map(int, manifest["version"].split("."))
+        version = manifest["version"] = f"{major}.{minor}.{patch + 1}"
         package = self._folder / f"leaf-{version}"
         shutil.copytree(self._birth, package)
-        manifest = json.loads((package / "manifest.json").read_text())
-        manifest["version"] = version
         (package / "manifest.json").write_text(json.dumps(manifest))
         where = ["--dir", self.repository, "--stage", "staging", f"--targets-key={self._keys / 'targets.pem'}"]
         self._repository("add-target", package, *where)
         self._publish()
+        return version
 
     def enrolled(self) -> dict[str, dict[str, Any]]:
         """What the centre knows of its devices, by id."""
