@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pikvani_models.depthwise import DepthwiseConv2d
+
 FEATURES = 1280
 EMBEDDING = 64
 # (expansion, channels, repeats, stride, kernel) of each stage of the Lite0 variant.
@@ -45,7 +47,8 @@ class ConvBnAct(nn.Sequential):
             before = (kernel - 2) // 2
             layers.append(nn.ZeroPad2d((before, kernel - 2 - before, before, kernel - 2 - before)))
             padding = 0
-        layers.append(nn.Conv2d(cin, cout, kernel, stride, padding, groups=groups, bias=False))
+        conv = DepthwiseConv2d if groups == cin > 1 else nn.Conv2d
+        layers.append(conv(cin, cout, kernel, stride, padding, groups=groups, bias=False))
         layers.append(nn.BatchNorm2d(cout, eps=1e-3, momentum=0.01))
         if act:
             layers.append(nn.ReLU6())

@@ -1,0 +1,36 @@
+"""The parts of training that need torch, which CI does not install: run where the pipeline runs."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed: the parts of training not run")
+depthwise = pytest.importorskip("pikvani_models.depthwise")
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_given_bfloat16_then_a_depthwise_convolution_and_its_gradients_are_float32s_but_for_rounding(
+    kernel: int, stride: int
+) -> None:
+    torch.manual_seed(0)
+    ours = depthwise.DepthwiseConv2d(16, 16, kernel, stride, kernel // 2, groups=16, bias=False)
+    exact = torch.nn.Conv2d(16, 16, kernel, stride, kernel // 2, groups=16, bias=False)
+    exact.load_state_dict(ours.state_dict())
+    seen = torch.randn(4, 16, 12, 12)
+    given = [seen.clone().requires_grad_() for _ in range(2)]
+
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = ours(given[0])
+    assert rounded.dtype == torch.bfloat16
+    (rounded.float() ** 2).sum().backward()
+    (exact(given[1]) ** 2).sum().backward()
+
+    pairs = ((given[0].grad, given[1].grad), (ours.weight.grad, exact.weight.grad))
+    assert all(float((a - b).abs().max() / b.abs().max()) < 0.02 for a, b in pairs)
+
+
+def test_given_a_network_at_rest_then_it_is_a_plain_convolution_for_exporters() -> None:
+    conv = depthwise.DepthwiseConv2d(8, 8, 3, 1, 1, groups=8, bias=False).eval()
+    x = torch.randn(1, 8, 6, 6)
+    assert torch.equal(conv(x), torch.nn.functional.conv2d(x, conv.weight, None, 1, 1, 1, 8))
