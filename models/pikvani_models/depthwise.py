@@ -17,7 +17,7 @@ from torch.nn import functional
 class DepthwiseConv2d(nn.Conv2d):
     """`nn.Conv2d` with `groups == in_channels` and no bias, quick to train in bfloat16 on CPU."""
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name nn.Conv2d gives it
+    def forward(self, input: Tensor) -> Tensor:
         """`[n, c, h, w]` to `[n, c, h', w']`."""
         if self.training and torch.is_autocast_enabled("cpu") and torch.is_grad_enabled():
             return _Depthwise.apply(input, self.weight, self.stride[0], self.padding[0])  # type: ignore[no-any-return]
