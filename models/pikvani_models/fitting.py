@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from pikvani_contract.model.manifest import (
+    Elsewhere,
     Linear,
     Manifest,
     ReferenceSketch,
     Refusal,
     Thresholds,
 )
-from pikvani_contract.model.posterior import Evidence, decide, refusal_features, refusal_probability
+from pikvani_contract.model.posterior import Evidence, decide, likeness, refusal_features, refusal_probability
 from pikvani_models.measuring import Seen, answers, matches
 from pikvani_models.registry import BY_NAME, NONE
 
@@ -31,6 +32,8 @@ WORN_WEIGHT = 0.5
 STRANGER_WEIGHT = 0.35
 DOUBT_SHARE = 0.35
 KEPT_SHARE = 0.75
+LABORATORY_KEPT = 0.95
+LEAST_PROXIES = 50
 CEILING = 0.97
 
 
@@ -48,6 +51,7 @@ def fit(manifest: Manifest, val: Sequence[Seen], proxies: Sequence[Seen], worn: 
     manifest = _with_confidence(manifest, temperature=_temperature(manifest, known))
     manifest = _fit_refusal(manifest, known, strangers)
     manifest = _fit_confidence(manifest, known, strangers, proxies, worn)
+    manifest = _fit_elsewhere(manifest, known, proxies)
     manifest = _fit_second_view(manifest, known, proxies)
     return _fit_decision(manifest, [*known, *worn], proxies)
 
@@ -147,6 +151,47 @@ def features_of(manifest: Manifest, evidence: Evidence, crop: str | None) -> tup
     said = crop or label.split("/")[0]
     in_distribution = refusal_probability(manifest, evidence)
     return p.confidence_features(manifest, log_p, inside, said, in_distribution, [evidence]), label
+
+
+def _fit_elsewhere(manifest: Manifest, known: Sequence[Seen], proxies: Sequence[Seen]) -> Manifest:
+    """A calibration of its own for photographs from no laboratory of crops that were learnt in laboratories alone.
+
+    Laboratory is told from field by a logistic regression of the embedding over validation photographs, no proxy among
+    them; the cut keeps `LABORATORY_KEPT` of the laboratory's. The calibration is fitted on the proxies below the cut.
+    """
+    crops = tuple(sorted({_crop(s) for s in known} - field_crops(known)))
+    inside = np.array([BY_NAME[s.record.source].kind == "laboratory" for s in known])
+    if not crops or not proxies or inside.all():
+        return manifest
+    x = np.stack([s.first.embedding for s in known])
+    mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-6
+    model = LogisticRegression(C=0.01, max_iter=2000).fit((x - mean) / spread, inside)
+    weights = model.coef_[0] / spread
+    bias = float(model.intercept_[0] - weights @ mean)
+    below = float(np.quantile(x[inside] @ weights + bias, 1 - LABORATORY_KEPT))
+    any_model = Linear((1.0,), 0.0)
+    rounded = tuple(round(float(v), 5) for v in weights)
+    rule = Elsewhere(crops, rounded, round(bias, 5), round(below, 4), any_model, any_model)
+    outside = [s for s in proxies if _crop(s) in crops and likeness(rule, s.first) < rule.below]
+    if len(outside) < LEAST_PROXIES:
+        return manifest
+    fitted = {}
+    for mode in ("known", "open"):
+        said = [features_of(manifest, s.first, _crop(s) if mode == "known" else None) for s in outside]
+        right = np.array([matches(s.record, label) for s, (_, label) in zip(outside, said, strict=True)], int)
+        if right.min() == right.max():
+            return manifest
+        fitted[mode] = _logistic(np.array([f[:1] for f, _ in said]), right, np.ones(len(said)))
+    return _with_confidence(manifest, elsewhere=msgspec.structs.replace(rule, **fitted))
+
+
+def _crop(s: Seen) -> str:
+    return s.record.label.split("/")[0]
+
+
+def field_crops(known: Sequence[Seen]) -> set[str]:
+    """The crops of which a photograph is from a field or the web."""
+    return {_crop(s) for s in known if BY_NAME[s.record.source].kind != "laboratory"}
 
 
 def _fit_second_view(manifest: Manifest, known: Sequence[Seen], proxies: Sequence[Seen]) -> Manifest:

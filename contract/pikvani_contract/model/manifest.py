@@ -109,12 +109,29 @@ class Linear(Part, frozen=True):
     bias: float
 
 
+class Elsewhere(Part, frozen=True):
+    """How sure to be, for crops that were learnt from laboratory photographs alone, of one from no laboratory.
+
+    A photograph is from elsewhere where `likeness_bias + likeness_weights . embedding`, which tells the laboratory's
+    photographs from the field's, is below `below`; of a case's photographs the mean counts. `known` and `open` are as
+    in `Confidence`, of the first feature alone, and take their place.
+    """
+
+    crops: tuple[str, ...]
+    likeness_weights: tuple[float, ...]
+    likeness_bias: float
+    below: float
+    known: Linear
+    open: Linear
+
+
 class Confidence(Part, frozen=True):
     """Confidence calibration, fitted on validation photographs (held-out sources and refusals among them).
 
     `temperature` divides the logits (per crop where the crop is known). `known` and `open` give the probability that
     the named condition is right, when the crop is known and when it is not, from the seven features of
     `posterior.confidence_features`, or from the first three of them. `crop_bias` is added for a crop.
+    `elsewhere` says for which crops and photographs another calibration counts.
     """
 
     temperature: Positive
@@ -122,6 +139,7 @@ class Confidence(Part, frozen=True):
     known: Linear
     open: Linear
     crop_bias: dict[str, float]
+    elsewhere: Elsewhere | None = None
 
 
 class Refusal(Part, frozen=True):
@@ -298,19 +316,25 @@ def _check_fit(m: Manifest) -> None:
         wrong.append(f"refusal.centres has {len(m.refusal.centres)} rows for {named} labels outside none/")
     lengths = {len(row) for row in m.refusal.centres} | {len(m.refusal.precision)}
     lengths |= {len(m.reference.embedding_mean), len(m.reference.embedding_std)}
-    if lengths != {m.outputs.embedding}:
-        wrong.append(f"vectors of lengths {sorted(lengths)} where outputs.embedding is {m.outputs.embedding}")
-    for where, model, expected in (
+    sizes = [
         ("refusal.model", m.refusal.model, (4,)),
         ("confidence.known", m.confidence.known, (3, 7)),
         ("confidence.open", m.confidence.open, (3, 7)),
-    ):
+    ]
+    rule = m.confidence.elsewhere
+    if rule is not None:
+        lengths.add(len(rule.likeness_weights))
+        sizes += [("confidence.elsewhere", rule.known, (1,)), ("confidence.elsewhere", rule.open, (1,))]
+    if lengths != {m.outputs.embedding}:
+        wrong.append(f"vectors of lengths {sorted(lengths)} where outputs.embedding is {m.outputs.embedding}")
+    for where, model, expected in sizes:
         if len(model.weights) not in expected:
             wrong.append(f"{where} has {len(model.weights)} weights, not {' or '.join(map(str, expected))}")
     files = {entry.path for entry in m.files}
     wrong += [f"bindings name {b.file}, which files does not list" for b in m.bindings if b.file not in files]
     wrong += [f"file path {p} leaves the package" for p in files if ".." in p.split("/")]
-    strangers = ({*m.decision.crops, *m.confidence.crop_bias, *m.confidence.crop_temperature}) - set(m.crops)
+    named_crops = {*m.decision.crops, *m.confidence.crop_bias, *m.confidence.crop_temperature}
+    strangers = named_crops.union(rule.crops if rule else ()) - set(m.crops)
     if strangers:
         wrong.append(f"unknown crops {sorted(strangers)}")
     if any(t.more > t.answer for t in (m.decision.overall, *m.decision.crops.values())):

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pikvani_contract.model.manifest import Linear, Manifest, PackageError
+from pikvani_contract.model.manifest import Elsewhere, Linear, Manifest, PackageError
 
 Verdict = Literal["answer", "more", "refuse"]
 Reason = Literal["sure", "unsure", "not_a_leaf", "unknown_plant", "other_crop"]
@@ -95,7 +95,8 @@ def decide(
     said = crop or label.split("/")[0]
     in_distribution = float(np.mean([refusal_probability(manifest, e) for e in evidence]))
     features = confidence_features(manifest, log_p, inside, said, in_distribution, evidence)
-    model = manifest.confidence.open if crop is None else manifest.confidence.known
+    calibration = elsewhere(manifest, evidence, said) or manifest.confidence
+    model = calibration.open if crop is None else calibration.known
     confidence = _sigmoid(_dot(model, features) + manifest.confidence.crop_bias.get(said, 0.0))
     thresholds = manifest.decision.crops.get(said, manifest.decision.overall)
     verdict: Verdict = "refuse"
@@ -109,6 +110,19 @@ def decide(
     said_of = zip(manifest.labels, inside, strict=True)
     probabilities = {name: float(np.exp(value)) for name, value in said_of if np.isfinite(value)}
     return Diagnosis(verdict, reason, label, float(confidence), probabilities, in_distribution)
+
+
+def elsewhere(manifest: Manifest, evidence: Sequence[Evidence], crop: str) -> Elsewhere | None:
+    """The calibration of a case of a crop that was learnt in laboratories alone and photographed in none, or None."""
+    rule = manifest.confidence.elsewhere
+    if rule is None or crop not in rule.crops:
+        return None
+    return rule if float(np.mean([likeness(rule, e) for e in evidence])) < rule.below else None
+
+
+def likeness(rule: Elsewhere, evidence: Evidence) -> float:
+    """How much like the laboratory's photographs one is, above `rule.below` where it is."""
+    return rule.likeness_bias + float(np.dot(rule.likeness_weights, evidence.embedding))
 
 
 def confidence_features(

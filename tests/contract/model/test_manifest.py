@@ -49,6 +49,16 @@ def test_given_a_missing_file_then_the_error_says_which(package_folder: Path) ->
         load_package(package_folder)
 
 
+_ELSEWHERE = {
+    "crops": ["maize"],
+    "likeness_weights": [1.0, 0.0, 0.0],
+    "likeness_bias": 0.0,
+    "below": 0.5,
+    "known": {"weights": [0.2], "bias": -0.5},
+    "open": {"weights": [0.2], "bias": -1.5},
+}
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -64,6 +74,12 @@ def test_given_a_missing_file_then_the_error_says_which(package_folder: Path) ->
         (lambda d: d["decision"]["crops"].update(soybean={"answer": 0.5, "more": 0.1}), "unknown crops"),
         (lambda d: d["decision"]["overall"].update(more=0.9), "more is above answer"),
         (lambda d: d["confidence"]["known"]["weights"].pop(), "has 2 weights, not 3"),
+        (lambda d: d["confidence"].update(elsewhere=_ELSEWHERE | {"crops": ["soybean"]}), "unknown crops"),
+        (lambda d: d["confidence"].update(elsewhere=_ELSEWHERE | {"likeness_weights": [1.0]}), "vectors of lengths"),
+        (
+            lambda d: d["confidence"].update(elsewhere=_ELSEWHERE | {"known": {"weights": [1.0, 2.0], "bias": 0.0}}),
+            "elsewhere has 2 weights, not 1",
+        ),
     ],
 )
 def test_given_a_manifest_that_does_not_fit_then_the_error_says_what(

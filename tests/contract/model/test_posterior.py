@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from pikvani_contract.model import Evidence, Manifest, PackageError, decide
 from pikvani_contract.model.inference import look
+from pikvani_contract.model.manifest import Elsewhere, Linear
 from pikvani_contract.model.posterior import map_focus
 
 from .conftest import small_manifest
@@ -34,6 +38,27 @@ def test_given_a_crop_then_only_its_conditions_are_named() -> None:
 def test_given_a_leaf_of_another_crop_then_confidence_falls_below_that_of_the_right_crop() -> None:
     fitting, strange = seen(6, 0, 0, -2), seen(6, 0, 12, -2)
     assert decide(MANIFEST, [strange], "cotton").confidence < decide(MANIFEST, [fitting], "cotton").confidence
+
+
+@pytest.mark.parametrize("crop", ["maize", None])
+def test_given_a_crop_learnt_in_laboratories_then_a_photograph_from_a_field_is_believed_less(crop: str | None) -> None:
+    less, least = Linear((0.2,), -0.5), Linear((0.2,), -1.5)
+    rule = Elsewhere(("maize",), (1.0, 0.0, 0.0), 0.0, 0.5, less, least)
+    unlike = structs.replace(MANIFEST, confidence=structs.replace(MANIFEST.confidence, elsewhere=rule))
+
+    def shown(logits: tuple[float, ...], *likeness: float) -> list[Evidence]:
+        return [replace(seen(*logits), embedding=np.array([value, 0.0, 0.0])) for value in likeness]
+
+    rust, curl = (0.0, 0.0, 4.0, -3.0), (0.0, 4.0, 0.0, -3.0)
+    inside, outside = decide(unlike, shown(rust, 1.0), crop), decide(unlike, shown(rust, 0.0), crop)
+    assert inside == decide(MANIFEST, shown(rust, 1.0), crop), "like the laboratory's it is believed as ever"
+    assert outside.confidence < inside.confidence and outside.label == inside.label
+    below, above = (decide(unlike, shown(rust, 0.0, second), crop).confidence for second in (0.9, 1.1))
+    assert below < above, "of a case's photographs the mean counts"
+    asked = "cotton" if crop else None
+    assert decide(unlike, shown(curl, 0.0), asked) == decide(MANIFEST, shown(curl, 0.0), asked), (
+        "other crops are as ever"
+    )
 
 
 def test_given_no_leaf_then_it_refuses_and_still_says_what_was_nearest() -> None:
