@@ -216,14 +216,13 @@ def _fit_decision(manifest: Manifest, known: Sequence[Seen], proxies: Sequence[S
     validation (`known`, worn photographs among them), so that an unseen farm, whose confidences are lower, is answered
     less often.
     """
-    near = [(a.known.confidence, a.right, a.record) for a in answers(manifest, known) if a.known]
+    near = [(a.known.confidence, a.right) for a in answers(manifest, known) if a.known]
     far = [(a.known.confidence, a.right) for a in answers(manifest, proxies) if a.known]
-    kept = float(np.quantile([c for c, _, _ in near], 1 - KEPT_SHARE))
+    kept = float(np.quantile([c for c, _ in near], 1 - KEPT_SHARE))
     unseen = min(lowest_threshold(far), CEILING) if far else CEILING
-    own = lowest_threshold([(c, r) for c, r, _ in near])
+    own = lowest_threshold(near)
     overall = _thresholds(min(max(own, kept), unseen) if unseen < CEILING else max(own, kept))
-    seen_in_field = {BY_NAME[r.source].crop for _, _, r in near if BY_NAME[r.source].kind != "laboratory"}
-    crops = {crop: _thresholds(max(unseen, kept)) for crop in manifest.crops if crop not in seen_in_field}
+    crops = {crop: _thresholds(max(unseen, kept)) for crop in manifest.crops if crop not in field_crops(known)}
     decision = msgspec.structs.replace(manifest.decision, risk=RISK, overall=overall, crops=crops)
     return msgspec.structs.replace(manifest, decision=decision)
 
