@@ -15,14 +15,14 @@ from pikvani_models.measuring import Seen
 from pikvani_models.records import Record
 from pikvani_models.registry import BY_NAME, NONE
 
-pytest.importorskip("sklearn")
+LEAF = Path(__file__).resolve().parents[2] / "models" / "packages" / "leaf"
 SIDES = {"pv_corn_lab": 1.0, "blackgram_field": -1.0, "corn_plantdoc_field": -1.0, "ood_background": -1.0}
 """The first number of the embedding: a laboratory's or not."""
 
 
 @pytest.fixture(scope="module")
 def neutral() -> Manifest:
-    shipped = load_package(Path("models/packages/leaf")).manifest
+    shipped = load_package(LEAF).manifest
     return structs.replace(shipped, confidence=structs.replace(shipped.confidence, elsewhere=None))
 
 
