@@ -159,20 +159,10 @@ def _fit_elsewhere(manifest: Manifest, known: Sequence[Seen], proxies: Sequence[
     Laboratory is told from field by a logistic regression of the embedding over validation photographs, no proxy among
     them; the cut keeps `LABORATORY_KEPT` of the laboratory's. The calibration is fitted on the proxies below the cut.
     """
-    crops = tuple(sorted({_crop(s) for s in known} - field_crops(known)))
-    inside = np.array([BY_NAME[s.record.source].kind == "laboratory" for s in known])
-    if not crops or not proxies or inside.all():
+    rule = _laboratory_rule(known)
+    if rule is None:
         return manifest
-    x = np.stack([s.first.embedding for s in known])
-    mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-6
-    model = LogisticRegression(C=0.01, max_iter=2000).fit((x - mean) / spread, inside)
-    weights = model.coef_[0] / spread
-    bias = float(model.intercept_[0] - weights @ mean)
-    below = float(np.quantile(x[inside] @ weights + bias, 1 - LABORATORY_KEPT))
-    any_model = Linear((1.0,), 0.0)
-    rounded = tuple(round(float(v), 5) for v in weights)
-    rule = Elsewhere(crops, rounded, round(bias, 5), round(below, 4), any_model, any_model)
-    outside = [s for s in proxies if _crop(s) in crops and likeness(rule, s.first) < rule.below]
+    outside = [s for s in proxies if _crop(s) in rule.crops and likeness(rule, s.first) < rule.below]
     if len(outside) < LEAST_PROXIES:
         return manifest
     fitted = {}
@@ -183,6 +173,32 @@ def _fit_elsewhere(manifest: Manifest, known: Sequence[Seen], proxies: Sequence[
             return manifest
         fitted[mode] = _logistic(np.array([f[:1] for f, _ in said]), right, np.ones(len(said)))
     return _with_confidence(manifest, elsewhere=msgspec.structs.replace(rule, **fitted))
+
+
+def _laboratory_rule(known: Sequence[Seen]) -> Elsewhere | None:
+    """What tells laboratory from field in this network's embedding; nothing is said yet of how sure to be."""
+    crops = tuple(sorted({_crop(s) for s in known} - field_crops(known)))
+    inside = np.array([BY_NAME[s.record.source].kind == "laboratory" for s in known])
+    if not crops or inside.all():
+        return None
+    x = np.stack([s.first.embedding for s in known])
+    mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-6
+    model = LogisticRegression(C=0.01, max_iter=2000).fit((x - mean) / spread, inside)
+    weights = model.coef_[0] / spread
+    bias = float(model.intercept_[0] - weights @ mean)
+    below = float(np.quantile(x[inside] @ weights + bias, 1 - LABORATORY_KEPT))
+    any_model = Linear((1.0,), 0.0)
+    rounded = tuple(round(float(v), 5) for v in weights)
+    return Elsewhere(crops, rounded, round(bias, 5), round(below, 4), any_model, any_model)
+
+
+def relearnt(manifest: Manifest, val: Sequence[Seen]) -> Manifest:
+    """A manifest fitted for another network; what tells laboratory from field is found anew in this one's embedding."""
+    given = manifest.confidence.elsewhere
+    rule = _laboratory_rule([s for s in val if s.record.label != NONE])
+    if given is None or rule is None:
+        return _with_confidence(manifest, elsewhere=None)
+    return _with_confidence(manifest, elsewhere=msgspec.structs.replace(rule, known=given.known, open=given.open))
 
 
 def _crop(s: Seen) -> str:
@@ -222,7 +238,8 @@ def _fit_decision(manifest: Manifest, known: Sequence[Seen], proxies: Sequence[S
     unseen = min(lowest_threshold(far), CEILING) if far else CEILING
     own = lowest_threshold(near)
     overall = _thresholds(min(max(own, kept), unseen) if unseen < CEILING else max(own, kept))
-    crops = {crop: _thresholds(max(unseen, kept)) for crop in manifest.crops if crop not in field_crops(known)}
+    in_fields = field_crops(known)
+    crops = {crop: _thresholds(max(unseen, kept)) for crop in manifest.crops if crop not in in_fields}
     decision = msgspec.structs.replace(manifest.decision, risk=RISK, overall=overall, crops=crops)
     return msgspec.structs.replace(manifest, decision=decision)
 

@@ -178,6 +178,7 @@ def _fit_and_measure(
         manifest = msgspec.structs.replace(
             manifest, refusal=msgspec.structs.replace(refusal, model=given.refusal.model)
         )
+        manifest = fitting.relearnt(manifest, val)
     else:
         proxies = measuring.collect(always, root, [r for r in held if half_of(r.group) == 0], invoke)
         say("validation photographs, worn")

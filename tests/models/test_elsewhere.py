@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from msgspec import structs
 
-from pikvani_contract.model.manifest import Manifest, load_package
-from pikvani_contract.model.posterior import Evidence, decide
-from pikvani_models.fitting import fit
+from pikvani_contract.model.manifest import Elsewhere, Linear, Manifest, load_package
+from pikvani_contract.model.posterior import Evidence, decide, likeness
+from pikvani_models.fitting import fit, relearnt
 from pikvani_models.measuring import Seen
 from pikvani_models.records import Record
 from pikvani_models.registry import BY_NAME, NONE
@@ -74,3 +75,23 @@ def test_given_few_proxies_then_nothing_is_fitted_on_them(neutral: Manifest) -> 
     val += made(neutral, "ood_background", 60, 1.0, rng)
     worn = made(neutral, "blackgram_field", 60, 0.9, rng)
     assert fit(neutral, val, made(neutral, "corn_plantdoc_field", 20, 0.4, rng), worn).confidence.elsewhere is None
+
+
+def test_given_another_network_whose_embedding_is_turned_then_laboratory_and_field_are_told_apart_anew(
+    neutral: Manifest,
+) -> None:
+    rng = np.random.default_rng(5)
+    model = Linear((0.2,), -0.5)
+    rule = Elsewhere(("maize",), (1.0,) * neutral.outputs.embedding, 0.0, 0.0, model, model)
+    given = structs.replace(neutral, confidence=structs.replace(neutral.confidence, elsewhere=rule))
+    turned: dict[str, list[Seen]] = {name: [] for name in ("pv_corn_lab", "blackgram_field")}
+    for name, rows in turned.items():
+        for s in made(neutral, name, 100, 0.9, rng):
+            first = replace(s.first, embedding=-s.first.embedding[::-1])
+            rows.append(replace(s, first=first, every=first))
+
+    told = relearnt(given, [s for rows in turned.values() for s in rows]).confidence.elsewhere
+
+    assert told is not None and (told.known, told.open, told.crops) == (model, model, ("maize",))
+    below = {name: np.mean([likeness(told, s.first) < told.below for s in rows]) for name, rows in turned.items()}
+    assert below["pv_corn_lab"] < 0.1 and below["blackgram_field"] > 0.95
