@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pikvani_contract.model.gates import UNSEEN_PROTOCOL
 from pikvani_contract.model.manifest import Manifest, Metric
+from pikvani_models.registry import CROPS, HELD_OUT_SOURCES
 
 COLUMNS = ("accuracy", "accuracy_open", "macro_f1", "ece", "answered", "right_of_answered")
 
 
 def write_card(manifest: Manifest, path: Path) -> None:
     """Write `MODEL_CARD.md`."""
-    laboratory = ", ".join(manifest.laboratory_only) or "none"
+    unseen = [x for x in manifest.metrics if x.protocol == UNSEEN_PROTOCOL]
     lines = [
         f"# Model card: {manifest.name} {manifest.version}",
         "",
@@ -20,19 +22,18 @@ def write_card(manifest: Manifest, path: Path) -> None:
         "",
         f"- Network: EfficientNet-Lite0, {manifest.input.size} px, {len(manifest.labels) - 1} conditions of "
         f"{len(manifest.crops)} crops and one refusal label.",
-        f"- **Trained on laboratory pictures only: {laboratory}.** No field photograph of these crops was seen in "
-        "training; expect much lower accuracy in the field.",
-        "- Maize was trained in the laboratory; its field figures below are from photographs never trained on.",
+        *_limits(manifest),
         f"- Thresholds: answer at {manifest.decision.overall.answer:.2f}, ask again at "
-        f"{manifest.decision.overall.more:.2f} (crops of the laboratory alone: higher, see the manifest); "
+        f"{manifest.decision.overall.more:.2f}"
+        f"{' (crops of the laboratory alone: higher, see the manifest)' if manifest.decision.crops else ''}; "
         f"the aim is at most {manifest.decision.risk:.0%} wrong among the answered.",
         "",
         "## Measured (quantised ONNX file, crop known unless said)",
         *_table([x for x in manifest.metrics if x.protocol == "in-source"], "Same sources, other photographs"),
-        *_table([x for x in manifest.metrics if x.protocol == "cross-source"], "A source never trained on"),
+        *(_table(unseen, "A source never trained on") if unseen else []),
         *_cases(manifest),
         "",
-        "### Refused, at the confidence that keeps 90% of known field photographs (crop not told)",
+        f"### Refused, at the confidence that keeps 90% of known {_kept(manifest)} (crop not told)",
         "",
         "| pictures of | photographs | refused |",
         "|---|---|---|",
@@ -65,6 +66,36 @@ def write_card(manifest: Manifest, path: Path) -> None:
         "",
     ]
     path.write_text("\n".join(lines))
+
+
+def _limits(manifest: Manifest) -> list[str]:
+    """What a reader must know before any figure."""
+    lines = []
+    if manifest.laboratory_only:
+        lines.append(
+            f"- **Trained on laboratory pictures only: {', '.join(manifest.laboratory_only)}.** No field photograph of "
+            "these crops was seen in training; expect much lower accuracy in the field."
+        )
+    if "maize" in manifest.crops:
+        lines.append(
+            "- Maize was trained in the laboratory; its field figures below are from photographs never trained on."
+        )
+    if UNSEEN_PROTOCOL in manifest.not_measured:
+        lines.append(
+            "- **Never measured on a source it was not trained on**: none of these crops has one that is held out. "
+            "Expect lower accuracy on another farm, and more confidence than is due there."
+        )
+    if left_out := sorted(set(CROPS) - set(manifest.crops)):
+        lines.append(
+            f"- Knows nothing of other crops and was never shown them: it may name a leaf of {', '.join(left_out)}, or "
+            "of any other, as one of its own."
+        )
+    return lines
+
+
+def _kept(manifest: Manifest) -> str:
+    known = {d.kind for d in manifest.data if d.crop in manifest.crops and d.name not in HELD_OUT_SOURCES}
+    return "field photographs" if "field" in known else "photographs, of which none is from a field"
 
 
 def _cases(manifest: Manifest) -> list[str]:

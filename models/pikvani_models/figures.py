@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from pikvani_models.measuring import Answer
-from pikvani_models.registry import LABELS
 
 
 def reliability(given: Sequence[Answer], path: Path, title: str) -> None:
@@ -28,11 +27,10 @@ def reliability(given: Sequence[Answer], path: Path, title: str) -> None:
     _save(figure, path)
 
 
-def confusion(given: Sequence[Answer], path: Path, title: str) -> None:
-    """Which label was said (across) for which true label (down), crop known, each row summing to 1."""
+def confusion(given: Sequence[Answer], names: Sequence[str], path: Path, title: str) -> None:
+    """Which of `names` was said (across) for which true label (down), crop known, each row summing to 1."""
     import matplotlib.pyplot as plt
 
-    names = LABELS[:-1]
     table = np.zeros((len(names), len(names)))
     for a in given:
         if a.known:

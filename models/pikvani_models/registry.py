@@ -1,6 +1,7 @@
 """The data registry: which sets of photographs exist, under which licence, and what their classes mean.
 
-It is a table and nothing else: it opens no file. Scanning and splitting stand in `records.py`.
+It is a table and nothing else: it opens no file. Scanning and splitting stand in `records.py`; which part of the table
+a run is about, in `scope.py`.
 """
 
 from __future__ import annotations
@@ -172,8 +173,6 @@ SOURCES: tuple[Source, ...] = (
     ),
 )
 BY_NAME = {source.name: source for source in SOURCES}
-LABELS: tuple[str, ...] = (
-    *sorted({s.label(c) for s in SOURCES if s.crop != "none" for c in s.classes}),
-    NONE,
-)
-CROPS: tuple[str, ...] = tuple(sorted({label.split("/")[0] for label in LABELS[:-1]}))
+CROPS: tuple[str, ...] = tuple(sorted({source.crop for source in SOURCES} - {"none"}))
+HELD_OUT_SOURCES = ("corn_plantdoc_field",)
+"""Sources that only the recipe `shipped` trains on: they stand for the unseen farm."""

@@ -20,7 +20,7 @@ from pikvani_models import augment
 from pikvani_models.cutout import is_cutout, leaf_mask
 from pikvani_models.photos import read_rgb
 from pikvani_models.records import Record
-from pikvani_models.registry import BY_NAME, LABELS, NONE
+from pikvani_models.registry import BY_NAME, NONE
 
 PASTED_SHARE = 0.8
 SEVERAL_SHARE = 0.35
@@ -34,9 +34,11 @@ class TrainingStream(IterableDataset):  # type: ignore[type-arg]
     All pictures are held in memory, decoded (about 200 kB each).
     """
 
-    def __init__(self, root: Path, records: Sequence[Record], size: int, batch: int, seed: int) -> None:
+    def __init__(
+        self, root: Path, records: Sequence[Record], labels: Sequence[str], size: int, batch: int, seed: int
+    ) -> None:
         self.size, self.batch, self.seed = size, batch, seed
-        self.labels = np.array([LABELS.index(r.label) for r in records])
+        self.labels = np.array([labels.index(r.label) for r in records])
         self.pixels = [read_rgb(root / r.path) for r in records]
         self.masks: list[NDArray[np.uint8] | None] = []
         for record, rgb in zip(records, self.pixels, strict=True):
@@ -48,7 +50,7 @@ class TrainingStream(IterableDataset):  # type: ignore[type-arg]
             buckets.setdefault((record.source, record.folder), []).append(i)
         self.mates = [np.array(buckets[r.source, r.folder]) for r in records]
         weight = np.array([len(mates) ** -0.5 for mates in self.mates])
-        none = self.labels == LABELS.index(NONE)
+        none = self.labels == labels.index(NONE)
         if none.any():
             weight[none] *= NONE_SHARE / weight[none].sum()
         weight[~none] *= (1 - NONE_SHARE if none.any() else 1.0) / weight[~none].sum()

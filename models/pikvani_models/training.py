@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
+from pikvani_models import weights
 from pikvani_models.network import LeafNet
-from pikvani_models.registry import LABELS, NONE
+from pikvani_models.registry import NONE
+from pikvani_models.scope import Scope
 from pikvani_models.stream import TrainingStream
 from pikvani_models.tracking import Run
 
@@ -52,13 +56,13 @@ class HierarchicalLoss(nn.Module):
     The last term is how the appliance is used: the farmer picks the crop. Sum of the three, weighted 1, 0.3, 0.7.
     """
 
-    def __init__(self, smoothing: float = 0.1) -> None:
+    def __init__(self, labels: Sequence[str], smoothing: float = 0.1) -> None:
         super().__init__()
-        crops = sorted({label.split("/")[0] for label in LABELS})
+        crops = sorted({label.split("/")[0] for label in labels})
         self.smoothing = smoothing
-        self.register_buffer("crop_of", torch.tensor([crops.index(label.split("/")[0]) for label in LABELS]))
+        self.register_buffer("crop_of", torch.tensor([crops.index(label.split("/")[0]) for label in labels]))
         self.crops = len(crops)
-        self.none = LABELS.index(NONE)
+        self.none = labels.index(NONE)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Loss of `logits [n, labels]` for `target [n]`, a scalar."""
@@ -92,10 +96,18 @@ def mix_style(x: Tensor, probability: float) -> Tensor:
     return (x - mean) / spread * new_spread + new_mean
 
 
-def train(net: LeafNet, average: LeafNet, stream: TrainingStream, schedule: Schedule, folder: Path, run: Run) -> None:
+def train(
+    net: LeafNet,
+    average: LeafNet,
+    scope: Scope,
+    stream: TrainingStream,
+    schedule: Schedule,
+    folder: Path,
+    run: Run,
+) -> None:
     """Train `net` for `schedule.budget_s` and leave its exponential moving average in `average`.
 
-    Progress goes to `folder/log.jsonl` and to `run`, the resumable state to `folder/state.pt`.
+    Progress goes to standard error, `folder/log.jsonl` and `run`, the resumable state to `folder/state.pt`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     frozen = [net.stem, *net.blocks[: schedule.frozen_blocks]] if schedule.frozen_blocks else []
@@ -115,8 +127,9 @@ def train(net: LeafNet, average: LeafNet, stream: TrainingStream, schedule: Sche
         lr=schedule.body_rate,
         weight_decay=schedule.weight_decay,
     )
-    spent, step = _restore(folder / "state.pt", net, average, optimizer)
-    loss_of = HierarchicalLoss()
+    state = folder / weights.STATE_FILE
+    spent, step = _restore(state, net, average, optimizer)
+    loss_of = HierarchicalLoss(scope.labels)
     stream.seed += step
     batches = iter(DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=6))
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -151,13 +164,15 @@ def train(net: LeafNet, average: LeafNet, stream: TrainingStream, schedule: Sche
             with (folder / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
             run.progress(step, {"loss": running, "pictures": step * stream.batch})
+            minutes = f"{elapsed / 60:.1f} of {schedule.budget_s / 60:.0f} minutes"
+            print(f"train: {minutes}, loss {running:.3f}", file=sys.stderr, flush=True)
             shown = now
         if now - saved > SAVE_EVERY_S:
-            _save(folder / "state.pt", net, average, optimizer, elapsed, step)
+            _save(state, scope, net, average, optimizer, elapsed, step)
             saved = now
     for hook in hooks:
         hook.remove()
-    _save(folder / "state.pt", net, average, optimizer, schedule.budget_s, step)
+    _save(state, scope, net, average, optimizer, schedule.budget_s, step)
 
 
 def normalise(pictures: Tensor) -> Tensor:
@@ -175,7 +190,13 @@ def _follow(average: LeafNet, net: LeafNet, keep: float) -> None:
 
 
 def _save(
-    path: Path, net: LeafNet, average: LeafNet, optimizer: torch.optim.Optimizer, spent: float, step: int
+    path: Path,
+    scope: Scope,
+    net: LeafNet,
+    average: LeafNet,
+    optimizer: torch.optim.Optimizer,
+    spent: float,
+    step: int,
 ) -> None:
     state = {
         "net": net.state_dict(),
@@ -184,15 +205,13 @@ def _save(
         "spent": spent,
         "step": step,
     }
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(path)
+    weights.save(path, scope, state)
 
 
 def _restore(path: Path, net: LeafNet, average: LeafNet, optimizer: torch.optim.Optimizer) -> tuple[float, int]:
     if not path.exists():
         return 0.0, 0
-    state = torch.load(path, map_location="cpu")
+    _, state = weights.load(path)
     net.load_state_dict(state["net"])
     average.load_state_dict(state["average"])
     optimizer.load_state_dict(state["optimizer"])

@@ -12,6 +12,7 @@ from pathlib import Path
 from pikvani_contract.model import gates as names
 from pikvani_contract.model.golden import check_golden
 from pikvani_contract.model.manifest import Manifest, Package, load_package
+from pikvani_models.registry import BY_NAME, HELD_OUT_SOURCES
 from pikvani_models.runners import onnx_invoke, tflite_invoke
 
 MACRO_F1_FLOOR = 0.90
@@ -43,16 +44,23 @@ def validate(folder: Path) -> list[Gate]:
     """
     package = load_package(folder)
     manifest = package.manifest
-    gates = [*_accuracy(manifest), *_calibration(manifest), *_refusal(manifest), *_quantised(manifest)]
-    unknown = sorted(d.name for d in manifest.data if not d.licence)
-    gates.append(
-        Gate(names.LICENCES, bool(manifest.data) and not unknown, f"without a licence entry: {unknown or 'none'}")
-    )
-    gates += [
+    return [
+        *judge(manifest),
         _golden(package, "onnx", lambda: onnx_invoke(package.model_path("onnx"), manifest.binding("onnx"))),
         _golden(package, "tflite", lambda: tflite_invoke(package.model_path("tflite"), manifest.binding("tflite"))),
     ]
-    return gates
+
+
+def judge(manifest: Manifest) -> list[Gate]:
+    """Judge what a manifest says: every gate but the golden cases."""
+    unknown = sorted(d.name for d in manifest.data if not d.licence)
+    return [
+        *_accuracy(manifest),
+        *_calibration(manifest),
+        *_refusal(manifest),
+        *_quantised(manifest),
+        Gate(names.LICENCES, bool(manifest.data) and not unknown, f"without a licence entry: {unknown or 'none'}"),
+    ]
 
 
 def _value(manifest: Manifest, name: str, protocol: str, source: str = "") -> float | None:
@@ -78,13 +86,21 @@ def _accuracy(manifest: Manifest) -> list[Gate]:
     gates = [_least(names.MACRO_F1, _value(manifest, "macro_f1", "in-source"), MACRO_F1_FLOOR)]
     for x in manifest.metrics:
         if x.name == "accuracy" and x.protocol == "in-source" and x.source:
-            gates.append(_least(names.accuracy_of(x.source), x.value, CROP_FLOORS.get(x.crop, OTHER_CROP_FLOOR)))
-    unseen = _value(manifest, "accuracy", "cross-source")
-    return [*gates, _least(names.UNSEEN, unseen, CROSS_SOURCE_FLOOR)]
+            gates.append(_least(names.accuracy_of(x.source), x.value, _floor(x.crop)))
+    gates += [_least(names.accuracy_of(crop), None, _floor(crop)) for crop in names.unmeasured_crops(manifest)]
+    if names.UNSEEN_PROTOCOL not in manifest.not_measured:
+        return [*gates, _least(names.UNSEEN, _value(manifest, "accuracy", names.UNSEEN_PROTOCOL), CROSS_SOURCE_FLOOR)]
+    held = [name for name in HELD_OUT_SOURCES if BY_NAME[name].crop in manifest.crops]
+    return [*gates, *(Gate(names.UNSEEN, False, f"said to be not measured, but {name} is held out") for name in held)]
+
+
+def _floor(crop: str) -> float:
+    return CROP_FLOORS.get(crop, OTHER_CROP_FLOOR)
 
 
 def _calibration(manifest: Manifest) -> list[Gate]:
-    return [_most(names.calibration_of(p), _value(manifest, "ece", p), c) for p, c in ECE_CEILING.items()]
+    told = ((p, _value(manifest, "ece", p)) for p in names.protocols(manifest))
+    return [_most(names.calibration_of(p), value, ECE_CEILING[p]) for p, value in told]
 
 
 def _refusal(manifest: Manifest) -> list[Gate]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -13,11 +14,12 @@ from pikvani_contract.model import Package, load_package
 from pikvani_contract.model.gates import demanded
 from pikvani_contract.model.golden import check_golden
 from pikvani_contract.model.posterior import Evidence
+from pikvani_models.card import write_card
 from pikvani_models.cli import main
 from pikvani_models.measuring import Seen, case_metrics
 from pikvani_models.records import Record
-from pikvani_models.registry import LABELS
 from pikvani_models.runners import onnx_invoke, tflite_invoke
+from pikvani_models.scope import scope_of
 from pikvani_models.validation import validate
 
 FOLDER = Path(__file__).parents[2] / "models" / "packages" / "leaf"
@@ -29,7 +31,10 @@ def package() -> Package:
 
 
 def test_its_labels_are_the_registry_s(package: Package) -> None:
-    assert package.manifest.labels == LABELS
+    scope = scope_of()
+    assert package.manifest.labels == scope.labels
+    assert package.manifest.laboratory_only == scope.laboratory_only
+    assert [d.name for d in package.manifest.data] == [source.name for source in scope.sources]
 
 
 def test_its_golden_cases_pass_in_onnxruntime(package: Package) -> None:
@@ -47,10 +52,10 @@ def test_given_three_photographs_of_which_one_misleads_then_the_fused_case_is_ri
     manifest, record = package.manifest, Record("x.jpg", "rice_aldrin_field", "blast", "rice/blast", "g", "test")
 
     def seen(label: str, height: float) -> Seen:
-        logits = np.zeros(len(LABELS))
-        logits[LABELS.index(label)] = height
-        centre = np.array(manifest.refusal.centres[LABELS.index(label)])
-        evidence = Evidence(logits, centre, np.zeros((1, 1, len(LABELS)), np.float32))
+        logits = np.zeros(len(manifest.labels))
+        logits[manifest.labels.index(label)] = height
+        centre = np.array(manifest.refusal.centres[manifest.labels.index(label)])
+        evidence = Evidence(logits, centre, np.zeros((1, 1, len(manifest.labels)), np.float32))
         return Seen(record, evidence, evidence)
 
     photographs = [seen("rice/blast", 6.0), seen("rice/brown_spot", 5.0), seen("rice/blast", 6.0)]
@@ -59,6 +64,13 @@ def test_given_three_photographs_of_which_one_misleads_then_the_fused_case_is_ri
     singly = {m.name: m for m in case_metrics(manifest, photographs, "in-source", 1)}
     assert singly["accuracy"].value == pytest.approx(2 / 3, abs=1e-3)
     assert case_metrics(manifest, photographs, "in-source", 4) == []
+
+
+def test_its_manifest_and_card_are_what_would_be_written_of_it_today(package: Package, tmp_path: Path) -> None:
+    lines = msgspec.json.format(msgspec.json.encode(package.manifest), indent=1) + b"\n"
+    assert lines == (FOLDER / "manifest.json").read_bytes()
+    write_card(package.manifest, tmp_path / "card.md")
+    assert (tmp_path / "card.md").read_bytes() == (FOLDER / "MODEL_CARD.md").read_bytes()
 
 
 def test_its_card_says_what_is_laboratory_only(package: Package) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pikvani_contract.model.manifest import Manifest
 
 RUNTIMES = ("onnx", "tflite")
-PROTOCOLS = ("in-source", "cross-source")
+UNSEEN_PROTOCOL: Literal["cross-source"] = "cross-source"
+PROTOCOLS = ("in-source", UNSEEN_PROTOCOL)
 MACRO_F1 = "macro-F1 in-source"
 UNSEEN = "accuracy unseen source"
 REFUSAL = "refusal"
@@ -42,15 +45,27 @@ def golden_of(runtime: str) -> str:
     return f"golden cases, {runtime}"
 
 
+def unmeasured_crops(manifest: Manifest) -> list[str]:
+    """The crops of a package of which no accuracy is told."""
+    told = {m.crop for m in manifest.metrics if (m.name, m.protocol) == ("accuracy", "in-source")}
+    return [crop for crop in manifest.crops if crop not in told]
+
+
+def protocols(manifest: Manifest) -> tuple[str, ...]:
+    """What its confidence must be measured by."""
+    return tuple(p for p in PROTOCOLS if p not in manifest.not_measured)
+
+
 def demanded(manifest: Manifest) -> tuple[str, ...]:
     """Every gate a package with this manifest has to pass, in the order it is judged."""
     sources = [m.source for m in manifest.metrics if (m.name, m.protocol) == ("accuracy", "in-source") and m.source]
+    unseen = () if UNSEEN_PROTOCOL in manifest.not_measured else (UNSEEN,)
     strangers = [m.source for m in manifest.metrics if m.name == "refused_at_90_kept"]
     return (
         MACRO_F1,
-        *map(accuracy_of, sources),
-        UNSEEN,
-        *map(calibration_of, PROTOCOLS),
+        *map(accuracy_of, (*sources, *unmeasured_crops(manifest))),
+        *unseen,
+        *map(calibration_of, protocols(manifest)),
         *(map(refused_of, strangers) if strangers else (REFUSAL,)),
         *(name for runtime in RUNTIMES for name in quantised_of(runtime)),
         SPEED,

@@ -230,8 +230,11 @@ class Agreement(Part, frozen=True):
     speed_ratio: float
 
 
-class Manifest(Part, frozen=True):
-    """The whole of `manifest.json`. `labels` are in the order of the logits; the refusal label is `none/background`."""
+class Manifest(Part, frozen=True, omit_defaults=True):
+    """The whole of `manifest.json`. `labels` are in the order of the logits; the refusal label is `none/background`.
+
+    `not_measured` names what could not be measured because no source of the package's crops is held out of training.
+    """
 
     schema: int
     name: str
@@ -252,6 +255,7 @@ class Manifest(Part, frozen=True):
     agreement: dict[str, Agreement]
     quantisation: dict[str, str]
     laboratory_only: tuple[str, ...] = ()
+    not_measured: tuple[Literal["cross-source"], ...] = ()
 
     @property
     def crops(self) -> tuple[str, ...]:
@@ -337,6 +341,8 @@ def _check_fit(m: Manifest) -> None:
     strangers = named_crops.union(rule.crops if rule else ()) - set(m.crops)
     if strangers:
         wrong.append(f"unknown crops {sorted(strangers)}")
+    if measured := sorted({x.protocol for x in m.metrics} & set(m.not_measured)):
+        wrong.append(f"metrics of {', '.join(measured)}, which is said to be not measured")
     if any(t.more > t.answer for t in (m.decision.overall, *m.decision.crops.values())):
         wrong.append("decision: more is above answer")
     if m.input.views[0].when != "always" or m.input.views[0].focus != "centre":

@@ -1,0 +1,90 @@
+"""Weights on disk together with what they are of, so that nobody has to say it again, or can say it wrongly."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pikvani_models.network import LeafNet
+from pikvani_models.records import DataError
+from pikvani_models.scope import Scope, scope_of
+
+STATE_FILE = "state.pt"
+WEIGHTS_FILE = "weights.pt"
+
+
+def save(path: Path, scope: Scope, content: dict[str, Any]) -> None:
+    """Write `content` and its scope: whole, or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    about = {"labels": list(scope.labels), "redistributable_only": scope.redistributable_only}
+    torch.save({**content, "scope": about}, partial)
+    partial.replace(path)
+
+
+def load(path: Path) -> tuple[Scope, dict[str, Any]]:
+    """What `save` wrote.
+
+    Raises:
+        DataError: It is no such file, or the registry now has other labels for its crops.
+    """
+    try:
+        content = torch.load(path, map_location="cpu")
+        content = content if "net" in content else {"net": content}
+        rows = len(content["net"]["classifier.bias"])
+        about = content.get("scope") or _of_every_crop(rows)
+        scope = Scope(tuple(about["labels"]), bool(about["redistributable_only"]))
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError) as error:
+        raise DataError(f"{path} holds no weights that say what they are of: give those that `train` wrote") from error
+    if scope != scope_of(scope.crops, scope.redistributable_only):
+        raise DataError(
+            f"{path} is of {scope.told()}, and models/pikvani_models/registry.py has other labels for these crops now: "
+            "train anew in an empty folder, or go back to the registry it was trained with"
+        )
+    return scope, content
+
+
+def _of_every_crop(rows: int) -> dict[str, Any]:
+    """What weights of before they remembered are of: then there was nothing else."""
+    scope = scope_of()
+    if rows != len(scope.labels):
+        raise KeyError("scope")
+    return {"labels": scope.labels, "redistributable_only": False}
+
+
+def load_net(path: Path) -> tuple[Scope, LeafNet]:
+    """A trained network, at rest.
+
+    Raises:
+        DataError: As `load`.
+    """
+    scope, content = load(path)
+    net = LeafNet(len(scope.labels))
+    net.load_state_dict(content["net"])
+    return scope, net.eval()
+
+
+def agreed(wanted: Scope | None, *begun: Path) -> Scope:
+    """The scope of a training that goes on from files which exist or not.
+
+    Args:
+        wanted: What was asked for, or None where nothing was: then that of the files counts, else every crop.
+        begun: State of the run's own folder, weights to start from.
+
+    Raises:
+        DataError: The files are of something else than was asked for, or of two things.
+    """
+    for path in begun:
+        if not path.exists():
+            continue
+        found, _ = load(path)
+        if wanted is not None and found != wanted:
+            raise DataError(
+                f"{path} is of {found.told()}, and this training would be of {wanted.told()}: name no --crop and no "
+                "--redistributable-only to go on with what is there, or give another --out (or --start)"
+            )
+        wanted = found
+    return wanted or scope_of()
