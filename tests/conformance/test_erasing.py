@@ -78,24 +78,12 @@ class Centre:
         return [path for path in self.files_below.rglob("*") if path.is_file() and needle in path.read_bytes()]
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[postgres.Postgres]:
-    if postgres.MISSING:
-        pytest.skip(postgres.MISSING)
-    found = postgres.Postgres(durable=False)
-    try:
-        found.start()
-        yield found
-    finally:
-        found.close()
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs_postgres)])
 def centre(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Centre]:
     if request.param == "sqlite":
         used, url, files_below = None, f"sqlite:///{tmp_path / 'db' / 'centre.sqlite3'}", tmp_path / "db"
     else:
-        used = request.getfixturevalue("cluster")
+        used = request.getfixturevalue("postgres_server")
         url, files_below = used.new_database(), used._data
     store = open_store(url)
     store.migrate()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support import postgres
 from tests.support.peers import NOW_MS, OUTBOX, batch, record
 
 from pikvani_contract.messages import AlarmBody, BlockBody, SketchBody
@@ -25,34 +23,6 @@ from pikvani_server.ingest.committing import Committed, commit_group
 from pikvani_server.ingest.reading import Arrived, read_batch
 from pikvani_server.store import Store, open_store, schema
 from pikvani_server.store.rows import DeviceStatus
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[postgres.Postgres]:
-    if postgres.MISSING:
-        pytest.skip(postgres.MISSING)
-    found = postgres.Postgres(durable=False)
-    try:
-        found.start()
-        yield found
-    finally:
-        found.close()
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs_postgres)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'centre.sqlite3'}"
-    cluster: postgres.Postgres = request.getfixturevalue("cluster")
-    return cluster.new_database()
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    found = open_store(url)
-    found.migrate()
-    yield found
-    found.close()
 
 
 def send(store: Store, *batches: object, device: str = "village-1") -> Committed:
@@ -225,8 +195,8 @@ def test_given_a_device_that_leaves_holes_on_purpose_then_its_stream_stays_small
     assert committed.counts.committed == 999
 
 
-def test_given_two_workers_on_the_same_streams_then_nothing_doubles_and_nobody_is_stuck(url: str) -> None:
-    stores = [open_store(url) for _ in range(2)]
+def test_given_two_workers_on_the_same_streams_then_nothing_doubles_and_nobody_is_stuck(database_url: str) -> None:
+    stores = [open_store(database_url) for _ in range(2)]
     stores[0].migrate()
     failures: list[BaseException] = []
 
@@ -268,12 +238,12 @@ _shared: dict[str, Store] = {}
     )
 )
 def test_given_any_order_of_deliveries_then_the_store_agrees_with_a_set(
-    url: str, sends: list[tuple[str, list[int], int]]
+    database_url: str, sends: list[tuple[str, list[int], int]]
 ) -> None:
-    if url not in _shared:
-        _shared[url] = open_store(url)
-        _shared[url].migrate()
-    store = _shared[url]
+    if database_url not in _shared:
+        _shared[database_url] = open_store(database_url)
+        _shared[database_url].migrate()
+    store = _shared[database_url]
     run = hashlib.sha256(repr((sends, len(stored(store)))).encode()).digest()[:8]
     model: dict[str, tuple[set[int], set[int]]] = {}
     for device, seqs, oldest in sends:

@@ -6,21 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support import mosquitto, postgres
+from tests.support import mosquitto
+from tests.support.databases import database_url, postgres_server, store  # noqa: F401  # fixtures of both databases
 
 from pikvani_server.store import Store, open_store
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[postgres.Postgres]:
-    if postgres.MISSING:
-        pytest.skip(postgres.MISSING)
-    cluster = postgres.Postgres(durable=False)
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.close()
 
 
 @pytest.fixture
@@ -37,7 +26,7 @@ def mosquitto_broker(tmp_path: Path) -> Iterator[mosquitto.Mosquitto]:
 
 @pytest.fixture
 def sqlite_store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store(f"sqlite:///{tmp_path / 'centre.sqlite3'}")
-    store.migrate()
-    yield store
-    store.close()
+    opened = open_store(f"sqlite:///{tmp_path / 'centre.sqlite3'}")
+    opened.migrate()
+    yield opened
+    opened.close()

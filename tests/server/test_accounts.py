@@ -11,7 +11,6 @@ import pyotp
 import pytest
 from argon2 import PasswordHasher
 from click.testing import CliRunner
-from tests.support import postgres
 
 from pikvani_server.account_commands import tokens_group, users_group
 from pikvani_server.accounts import codes, limits, passwords, sessions, tokens, users
@@ -38,18 +37,6 @@ def test_given_the_shipped_settings_then_a_password_costs_what_the_field_asks() 
     # RFC 9106, second recommended option: 3 passes over 64 MiB.
     shipped = SHIPPED
     assert (shipped.time_cost, shipped.memory_cost, shipped.type.name) == (3, 65_536, "ID")
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs_postgres)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    if request.param == "postgres":
-        server: postgres.Postgres = request.getfixturevalue("postgres_server")
-        opened = open_store(server.new_database())
-    else:
-        opened = open_store(f"sqlite:///{tmp_path / 'centre.sqlite3'}")
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 def made(store: Store, name: str = "asha", role: str = "viewer") -> dict:

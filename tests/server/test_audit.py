@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support import postgres
 
 from pikvani_server.audit_commands import audit_commands
 from pikvani_server.errors import StoreRefusedError
@@ -22,18 +20,6 @@ from pikvani_server.store.schema_audit import audit_log
 from pikvani_server.store.schema_learning import progress
 
 NOW = datetime(2026, 9, 21, 12, 0, 0, 123_456, tzinfo=UTC)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs_postgres)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    if request.param == "postgres":
-        server: postgres.Postgres = request.getfixturevalue("postgres_server")
-        opened = open_store(server.new_database())
-    else:
-        opened = open_store(f"sqlite:///{tmp_path / 'centre.sqlite3'}")
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 def fill(store: Store, count: int = 3) -> None:

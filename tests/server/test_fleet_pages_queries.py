@@ -4,39 +4,24 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
-from tests.support import postgres
 
 from pikvani_contract.clock import ClockTrust
 from pikvani_server.fleet import case_queries, counts, queries
 from pikvani_server.fleet.case_queries import CaseFilter
 from pikvani_server.fleet.collector import FleetCollector
 from pikvani_server.fleet.queries import DeviceFilter
-from pikvani_server.store import Store, open_store
+from pikvani_server.store import Store
 from pikvani_server.store.rows import CASE_COLUMNS, DeviceStatus
 from pikvani_server.store.schema import cases
 from pikvani_server.store.schema_counts import case_days
 
 NOW = datetime(2026, 9, 21, 12, 0, tzinfo=UTC)
 DISTRICTS = ("Latur", "Sangli", "")
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs_postgres)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    if request.param == "postgres":
-        server: postgres.Postgres = request.getfixturevalue("postgres_server")
-        opened = open_store(server.new_database())
-    else:
-        opened = open_store(f"sqlite:///{tmp_path / 'centre.sqlite3'}")
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 def case(seq: int, received: datetime, happened: datetime, device: str, crop: str, decision: str) -> dict:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -14,21 +12,6 @@ from pikvani_server.store import Store, open_store
 from pikvani_server.store.leading import Leadership
 
 NOW = datetime(2026, 8, 1, tzinfo=UTC)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs_postgres)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'centre.sqlite3'}"
-    return request.getfixturevalue("postgres_server").new_database()
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    opened = open_store(url)
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 def test_a_job_waits_once_and_is_done_once(store: Store) -> None:
@@ -102,8 +85,8 @@ def test_many_workers_share_many_jobs_and_none_is_done_twice(store: Store) -> No
     assert sorted(done) == sorted(map(str, range(40)))
 
 
-def test_one_leads_at_a_time_and_the_next_when_it_lets_go(url: str) -> None:
-    stores = [open_store(url) for _ in range(2)]
+def test_one_leads_at_a_time_and_the_next_when_it_lets_go(database_url: str) -> None:
+    stores = [open_store(database_url) for _ in range(2)]
     first, second = (Leadership(store, "schedule") for store in stores)
     stores[0].migrate()
     assert first.held() and first.held()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -26,22 +25,11 @@ from pikvani_server.review import exporting, queue, results
 from pikvani_server.review.agreement import UNUSABLE, Label, kappa, outcome
 from pikvani_server.review.queue import CaseKey, ReviewError
 from pikvani_server.review.selection import SAMPLE_SHARE, lot, select
-from pikvani_server.store import Store, open_store
+from pikvani_server.store import Store
 from pikvani_server.store.schema_learning import places, review_items
 
 NOW = datetime.fromtimestamp(NOW_MS / 1000, UTC)
 ALL = Consent.PHOTO | Consent.TRAINING
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs_postgres)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    url = f"sqlite:///{tmp_path / 'centre.sqlite3'}"
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres_server").new_database()
-    opened = open_store(url)
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 def send(store: Store, count: int, device: str = "village-1", first: int = 1, **changes: object) -> list[CaseKey]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +11,6 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 from tests.server.rollout.made_fleet import MadeFleet, name
-from tests.support.postgres import Postgres
 
 from pikvani_contract import topics
 from pikvani_contract.messages import UpdateOrder
@@ -28,18 +27,6 @@ from pikvani_server.store.rows import DeviceStatus
 
 SHA = "ab" * 32
 NEW = "leaf@2.0.0"
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs_postgres)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    if request.param == "sqlite":
-        made = open_store(f"sqlite:///{tmp_path / 'centre.sqlite3'}")
-    else:
-        server: Postgres = request.getfixturevalue("postgres_server")
-        made = open_store(server.new_database())
-    made.migrate()
-    yield made
-    made.close()
 
 
 class Post:

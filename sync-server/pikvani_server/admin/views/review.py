@@ -32,20 +32,7 @@ _JPEG, _OGG = b"\xff\xd8\xff", b"OggS"
 @blueprint.get("")
 def page() -> ResponseReturnValue:
     """The next case for who asks."""
-    item = queue.next_item(store(), actor(), now())
-    return shown(
-        "review.html",
-        [],
-        item=item,
-        photo=_photo_href(item) if item else "",
-        voice=_voice_href(item) if item else "",
-        groups=_choices(item["crop"] if item else ""),
-        unusable=UNUSABLE,
-        counts=queue.counts(store()),
-        people=results.people(store()),
-        referee=False,
-        given=[],
-    )
+    return _shown(queue.next_item(store(), actor(), now()))
 
 
 @blueprint.get("/disputed")
@@ -56,20 +43,7 @@ def disputed() -> ResponseReturnValue:
         for item in queue.disputed(store(), 200)
         if all(label["labeller"] != actor() for label in item["labels_given"])
     ]
-    item = found[0] if found else None
-    return shown(
-        "review.html",
-        [],
-        item=item,
-        photo=_photo_href(item) if item else "",
-        voice=_voice_href(item) if item else "",
-        groups=_choices(item["crop"] if item else ""),
-        unusable=UNUSABLE,
-        counts=queue.counts(store()),
-        people=results.people(store()),
-        referee=True,
-        given=item["labels_given"] if item else [],
-    )
+    return _shown(found[0] if found else None, referee=True)
 
 
 @blueprint.post("/label")
@@ -159,6 +133,23 @@ def results_page() -> ResponseReturnValue:
         "review_results.html", [table], model=model, models=models, counts=queue.counts(store()),
         people=results.people(store()),
     )  # fmt: skip
+
+
+def _shown(item: Found | None, referee: bool = False) -> ResponseReturnValue:
+    """The page of one case; a referee sees the labels that others gave."""
+    return shown(
+        "review.html",
+        [],
+        item=item,
+        photo=_photo_href(item) if item else "",
+        voice=_voice_href(item) if item else "",
+        groups=_choices(item["crop"] if item else ""),
+        unusable=UNUSABLE,
+        counts=queue.counts(store()),
+        people=results.people(store()),
+        referee=referee,
+        given=item["labels_given"] if item and referee else [],
+    )
 
 
 def _choices(crop: str) -> list[tuple[str, list[str]]]:
