@@ -21,7 +21,7 @@ def write_card(manifest: Manifest, path: Path) -> None:
         'a confident answer is still a photograph\'s answer, and a refusal means "show it to your KVK".',
         "",
         f"- Network: EfficientNet-Lite0, {manifest.input.size} px, {len(manifest.labels) - 1} conditions of "
-        f"{len(manifest.crops)} crops and one refusal label.",
+        f"{len(manifest.crops)} crop{'s' if len(manifest.crops) > 1 else ''} and one refusal label.",
         *_limits(manifest),
         f"- Thresholds: answer at {manifest.decision.overall.answer:.2f}, ask again at "
         f"{manifest.decision.overall.more:.2f}"

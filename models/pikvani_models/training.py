@@ -165,7 +165,7 @@ def train(
                 log.write(json.dumps(line) + "\n")
             run.progress(step, {"loss": running, "pictures": step * stream.batch})
             minutes = f"{elapsed / 60:.1f} of {schedule.budget_s / 60:.0f} minutes"
-            print(f"train: {minutes}, loss {running:.3f}", file=sys.stderr, flush=True)
+            print(f"train: {minutes}, {step * stream.batch} pictures, loss {running:.3f}", file=sys.stderr, flush=True)
             shown = now
         if now - saved > SAVE_EVERY_S:
             _save(state, scope, net, average, optimizer, elapsed, step)
