@@ -1,4 +1,4 @@
-"""Verdicts, one a week, to alarms: one alarm is one stretch of weeks that drifted. Pure.
+"""Verdicts, some a week, to alarms: one alarm is one stretch of weeks that drifted. Pure.
 
 Alarms follow from the verdicts alone, whatever the order in which these came, so a late day may move or take back one.
 """

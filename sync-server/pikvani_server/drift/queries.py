@@ -69,7 +69,7 @@ def series(store: Store, scope: str, name: str, model: str, source: str = "sketc
         sa.select(table)
         .where(table.c.scope == scope, table.c.name == name, table.c.model == model, table.c.source == source)
         .order_by(table.c.window_end.desc())
-        .limit(min(weeks, MOST_WEEKS))
+        .limit(min(weeks, MOST_WEEKS) * len(windows.ENDS))
     )
     return [_opened(row) for row in reversed(store.read("reading verdicts", query))]
 

@@ -1,6 +1,7 @@
 """Which days a verdict is about and which it compares them with. Pure calendar; no sketches, no database.
 
-Windows of two weeks end on Sundays, so that one list of verdicts has one per week and a day belongs to two of them.
+Windows of two weeks end on Wednesdays and Sundays, so that a fault waits at most four days to be looked for and a day
+belongs to four of them. Daily windows would see it a day or two earlier, at twice the false alarms (docs/long-runs.md).
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from pikvani_server.drift.seasons import reference_days
 WINDOW_DAYS = 14
 RECENT_DAYS = 42
 """Days right before a window that stand in where no earlier year is known."""
-_SUNDAY = 6
+ENDS = (2, 6)
+"""Weekdays on which windows end, Monday being 0."""
 
 
 def window_days(end: date) -> list[date]:
@@ -33,9 +35,8 @@ def season_days(end: date, history: list[date]) -> list[date]:
 
 def windows_of(day: date, today: date) -> list[date]:
     """Ends of the finished windows that `day` lies in."""
-    first = day + timedelta(days=(_SUNDAY - day.weekday()) % 7)
-    ends = [first + timedelta(days=7 * week) for week in range(WINDOW_DAYS // 7)]
-    return [end for end in ends if end < today]
+    later = (day + timedelta(days=ahead) for ahead in range(WINDOW_DAYS))
+    return [end for end in later if end.weekday() in ENDS and end < today]
 
 
 def uses(end: date, day: date) -> bool:
