@@ -1,6 +1,7 @@
 """The executable `tuf-client` against small real repositories: the workflow the public tuf-conformance suite asks for.
 
-Each test runs the executable as that suite does: a process a command, judged by exit code, files and requests.
+Each test runs the executable as that suite does: a process a command, judged by exit code, files and requests. They are
+of our own; some stand for cases of that suite of which only the name or the intention is known here.
 """
 
 from __future__ import annotations
@@ -105,7 +106,10 @@ def test_refresh_asks_in_order_and_keeps_unversioned_names(peer: Peer) -> None:
     assert peer.asked == ["metadata/2.root.json", "metadata/timestamp.json"]
 
 
-@pytest.mark.parametrize("peer", [{"keytype": k} for k in ("ecdsa", "ed25519", "rsa")], indirect=True, ids=str)
+KEYTYPES = ("ecdsa", "ed25519", "rsa", "ml-dsa-44/1", "ml-dsa-65/1", "ml-dsa-87/1")
+
+
+@pytest.mark.parametrize("peer", [{"keytype": keytype} for keytype in KEYTYPES], indirect=True, ids=str)
 def test_every_key_type_verifies(peer: Peer) -> None:
     assert peer.refresh() == 0
 
@@ -234,6 +238,66 @@ def test_two_targets_in_one_call_are_each_verified_by_their_own_delegator(peer: 
 
     assert peer.download("a/model", "b/model") == 1
     assert peer.downloaded() == [b"model"]
+    assert peer.download("b/model", "a/model") == 1
+    assert peer.downloaded() == [b"model"]
+
+    repository.publish("shared")
+    repository.publish("snapshot", "timestamp")
+    assert peer.download("a/model", "b/model") == 0
+    assert peer.downloaded() == [b"model", b"model of b"]
+
+
+def test_a_pattern_ends_at_a_slash_however_many_stars_it_has(peer: Peer) -> None:
+    repository = peer.repository
+    repository.delegate("targets", "A", ["releases/**", "?.tar"])
+    paths = ("releases/one", "releases/stable/one", "a.tar", "aa.tar")
+    for path in paths:
+        repository.add_target(path, path.encode(), role="A")
+    repository.publish_all()
+    assert [peer.download(path) for path in paths] == [0, 1, 0, 1]
+    assert peer.downloaded() == [b"a.tar", b"releases/one"]
+
+
+def test_a_target_that_is_signed_for_and_not_there_leaves_nothing_behind(peer: Peer) -> None:
+    target = peer.repository.add_target("model.tar", b"model")
+    (peer.repository.folder / "targets" / f"{target.hashes['sha256']}.model.tar").unlink()
+    peer.repository.publish_all()
+    assert peer.download("model.tar") == 1
+    assert list(peer.files.iterdir()) == []
+
+
+def test_a_repository_as_large_ones_keep_theirs_is_understood(tmp_path: Path) -> None:
+    """Signatures of keyholders who were away are empty; fields of the keepers' own; an old way to name the version."""
+    # given a root and targets with three keys each, of which two have signed
+    repository = TufRepository(tmp_path / "repository", now=datetime.now(UTC).replace(microsecond=0))
+    repository.give_keys("targets", 3)
+    repository.root.roles["targets"].threshold = 2
+    for key in repository.root.keys.values():
+        key.unrecognized_fields |= {"keyid_hash_algorithms": ["sha256", "sha512"], "x-keyowner": "@somebody"}
+    for signed in (repository.root, repository.targets, repository.snapshot, repository.timestamp):
+        signed.spec_version = "1.0"
+        signed.unrecognized_fields["x-expiry-period"] = 197
+    repository.root.roles["snapshot"].unrecognized_fields["x-signing-period"] = 365
+    repository.add_target("trusted.json", b"{}").unrecognized_fields["custom"] = {"status": "Active"}
+    for role in ("root", "targets", "snapshot", "timestamp"):
+        repository.set_version(role, 12)
+        repository.publish(role)
+        if role in ("root", "targets"):
+            file = repository.folder / "metadata" / f"12.{role}.json"
+            metadata = json.loads(file.read_bytes())
+            metadata["signatures"][0]["sig"] = ""
+            repository.write(role, json.dumps(metadata, indent=1).encode())
+    repository.publish("snapshot", "timestamp")
+    # when a device was born with that root
+    (repository.folder / "metadata" / "1.root.json").write_bytes(
+        (repository.folder / "metadata" / "12.root.json").read_bytes()
+    )
+    peer = Peer(tmp_path, repository)
+    # then it takes what is offered
+    assert peer.download("trusted.json") == 0
+    assert (peer.versions()["root"], peer.downloaded()) == (12, [b"{}"])
+    peer.server.shutdown()
+    peer.server.server_close()
 
 
 _FOREIGN_CONFTEST = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -29,6 +30,7 @@ _MAKERS = {
     "ed25519": CryptoSigner.generate_ed25519,
     "ecdsa": CryptoSigner.generate_ecdsa,
     "rsa": lambda: CryptoSigner.generate_rsa(size=2048),
+    **{f"ml-dsa-{size}/1": partial(CryptoSigner.generate_mldsa, scheme=f"ml-dsa-{size}/1") for size in (44, 65, 87)},
 }
 
 
@@ -38,7 +40,7 @@ class TufRepository:
     Args:
         folder: where `metadata/` and `targets/` are written.
         now: when it was made; metadata lasts thirty days from then.
-        keytype: `ed25519`, `ecdsa` or `rsa`, for all roles.
+        keytype: one of `_MAKERS`, for all roles.
         consistent: whether names carry versions and hashes.
     """
 

@@ -41,6 +41,16 @@ def is_verified(path: Path, target: TargetFile) -> bool:
     return True
 
 
+def missing(target: TargetFile, folder: Path) -> int:
+    """How many bytes of a target are not in `folder` yet: what `bring` would cost."""
+    name = local_name(target.path)
+    if is_verified(folder / name, target):
+        return 0
+    part = _part(folder, name, target)
+    here = part.stat().st_size if part.exists() else 0
+    return target.length - here if here <= target.length else target.length
+
+
 def bring(fetcher: Fetcher, location: str, target: TargetFile, folder: Path) -> Path:
     """Fetch what is missing of a target and verify all of it.
 
@@ -64,7 +74,8 @@ def bring(fetcher: Fetcher, location: str, target: TargetFile, folder: Path) -> 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         part = _part(folder, path.name, target)
-        if part.stat().st_size < target.length:
+        _sweep(part, path.name, target)
+        if not part.exists() or part.stat().st_size < target.length:
             _grow(part, fetcher, location, target)
         if not is_verified(part, target):
             part.unlink()
@@ -79,26 +90,29 @@ def bring(fetcher: Fetcher, location: str, target: TargetFile, folder: Path) -> 
 
 
 def _part(folder: Path, name: str, target: TargetFile) -> Path:
-    digest = next(iter(target.hashes.values()))
-    part = folder / f".{name}.{digest[:32]}.part"
-    for other in folder.iterdir():
+    return folder / f".{name}.{next(iter(target.hashes.values()))[:32]}.part"
+
+
+def _sweep(part: Path, name: str, target: TargetFile) -> None:
+    for other in part.parent.iterdir():
         # Beginnings of a version nobody offers any more would fill the card.
         if other != part and other.name.startswith(f".{name}.") and other.suffix == ".part":
             other.unlink()
-    part.touch()
-    if part.stat().st_size > target.length:
-        os.truncate(part, 0)
-    return part
+    if part.exists() and part.stat().st_size > target.length:
+        part.unlink()
 
 
 def _grow(part: Path, fetcher: Fetcher, location: str, target: TargetFile) -> None:
-    size = part.stat().st_size
-    with part.open("ab") as stream, closing(fetcher.fetch(location, size)) as pieces:
-        while size <= target.length and (piece := _next(pieces, location)) is not None:
-            size += len(piece)
-            stream.write(piece[: max(0, target.length - size + len(piece))])
-        stream.flush()
-        os.fsync(stream.fileno())
+    size = part.stat().st_size if part.exists() else 0
+    with closing(fetcher.fetch(location, size)) as pieces:
+        piece = _next(pieces, location)  # before a file is made: a source that has nothing leaves nothing here
+        with part.open("ab") as stream:
+            while piece is not None:
+                size += len(piece)
+                stream.write(piece[: max(0, target.length - size + len(piece))])
+                piece = _next(pieces, location) if size <= target.length else None
+            stream.flush()
+            os.fsync(stream.fileno())
     if size > target.length:
         part.unlink()
         raise UntrustedError(f"{target.path}: more bytes came than the {target.length} signed; try another source")
