@@ -25,7 +25,7 @@ from pikvani_device.update.offers import Offer, by_difference, offers
 from pikvani_device.update.slots import Slots
 from pikvani_device.update.state import AT_REST, Phase, StateFile, UpdateState
 from pikvani_device.update.surroundings import Rules, Surroundings
-from pikvani_device.update.target_files import is_verified, local_name
+from pikvani_device.update.target_files import is_verified, local_name, missing
 from pikvani_device.update.trust import TrustedRepository
 from pikvani_device.update.watching import Health, against, health, slower
 
@@ -263,7 +263,7 @@ class Engine:
         if not is_verified(place, target):
             if not (why := self._by_difference(look, target, place)):
                 pass
-            elif self._around.may_fetch(target.length):
+            elif self._around.may_fetch(missing(target, self._files)):
                 look.download(target, self._files)
             else:
                 return self._give_up(

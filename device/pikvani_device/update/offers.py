@@ -17,6 +17,7 @@ from pikvani_contract.model.packing import difference_target, package_of_target,
 from pikvani_device.durable_files import replace_file
 from pikvani_device.update.difference import rebuild
 from pikvani_device.update.errors import TrustStoreError
+from pikvani_device.update.target_files import missing
 from pikvani_device.update.trust import TrustedRepository
 
 
@@ -97,7 +98,7 @@ def by_difference(
     base = custom.get("base_sha256") if isinstance(custom, dict) else None
     if base != hashlib.sha256(before).hexdigest() or offer.length >= target.length:
         return "the difference is for another file"
-    if not may_fetch(offer.length):
+    if not may_fetch(missing(offer, place.parent)):
         return "the budget does not allow the difference"
     try:
         small = look.download(offer, place.parent)
