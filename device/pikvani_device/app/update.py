@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pikvani_contract.messages import UpdateOrder, UpdateReport
+from pikvani_contract.clock import Moment
+from pikvani_contract.messages import CaseBody, UpdateOrder, UpdateReport
 from pikvani_contract.model.manifest import Package, PackageError
 from pikvani_contract.model.packing import version_key
 from pikvani_contract.packages import AnyPackage
@@ -192,13 +193,26 @@ class Around:
         """In a process of its own, beside the active one."""
         return try_package(self._device.config, candidate.folder, active.folder)
 
-    def evidence(self, package: AnyPackage) -> Evidence:
+    def mark(self, package: AnyPackage) -> str:
+        """How often it failed so far, and the newest case by its name: no clock is asked."""
+        newest = self._device.store.latest_cases(1)
+        return f"{self._failures(package)} {newest[0].case_id if newest else ''}"
+
+    def evidence(self, package: AnyPackage, since: str = "") -> Evidence:
         """Cases this package decided."""
-        model = f"{package.manifest.name}@{package.manifest.version}"
-        store = self._device.store
-        cases = [c.body for c in store.latest_cases(_LOOKED_BACK) if c.body.model == model]
-        seen = [Seen(c.decision, c.condition, float(c.latency_ms)) for c in reversed(cases)]
-        return Evidence(seen, int(store.fact(f"failures.{model}") or 0))
+        failed_before, _, case = since.partition(" ")
+        cases = self._device.store.latest_cases(_LOOKED_BACK, case)
+        seen = [self._seen(c.body) for c in reversed(cases) if self._served(package, c.body)]
+        return Evidence(seen, max(0, self._failures(package) - int(failed_before or 0)))
+
+    def _served(self, package: AnyPackage, case: CaseBody) -> bool:
+        return case.model == _named(package)
+
+    def _seen(self, case: CaseBody) -> Seen:
+        return Seen(case.decision, case.condition, float(case.latency_ms))
+
+    def _failures(self, package: AnyPackage) -> int:
+        return int(self._device.store.fact(f"failures.{_named(package)}") or 0)
 
     def may_fetch(self, size: int) -> bool:
         """A folder or stick costs nothing."""
@@ -218,6 +232,10 @@ class Around:
     def tell(self, report: UpdateReport) -> None:
         """Through the outbox."""
         self._device.store.enqueue("update", report)
+
+
+def _named(package: AnyPackage) -> str:
+    return f"{package.manifest.name}@{package.manifest.version}"
 
 
 def _within(device: Device, size: int) -> bool:

@@ -30,6 +30,7 @@ from pikvani_device.store.keys import (
     StoredCase,
     WaitingOutbox,
     case_id,
+    case_of,
     committed,
     pending,
     span,
@@ -246,13 +247,16 @@ class Store(Durable):
             )
         return int(count)
 
-    def latest_cases(self, limit: int) -> list[StoredCase]:
-        """The last `limit` cases, newest first."""
+    def latest_cases(self, limit: int, after: str = "") -> list[StoredCase]:
+        """The last `limit` cases, newest first; where a case is named, of those that came after it."""
+        outbox, seq = case_of(after) if after else (b"", 0)
         rows = self._read(
             """SELECT o.outbox, c.id, mono_ms + offset_ms, body, photo_names, o.committed
-               FROM (SELECT * FROM records WHERE kind = 'case' AND (id >> 40) % 16 = 0 ORDER BY id DESC LIMIT ?) c
+               FROM (SELECT * FROM records WHERE kind = 'case' AND (id >> 40) % 16 = 0
+                     AND id > COALESCE((SELECT (stream << 40) + ? FROM outboxes WHERE outbox = ?), 0)
+                     ORDER BY id DESC LIMIT ?) c
                JOIN outboxes o ON o.stream = c.id >> 40 ORDER BY c.id DESC""",
-            (limit,),
+            (seq, outbox, limit),
         )
         known: dict[bytes, SequenceSet] = {}
         return [

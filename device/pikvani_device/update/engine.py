@@ -156,8 +156,10 @@ class Engine:
         package = self.active()
         if package.manifest.version != self.state.version:
             return self._roll_back("the slot of the new model is damaged")
+        if not self.state.mark:  # written before it was remembered: the watch counts from here
+            self.state = self._state_file.save(msgspec.structs.replace(self.state, mark=self._around.mark(package)))
         before = self._before()
-        new, old = self._around.evidence(package), self._around.evidence(before)
+        new, old = self._around.evidence(package, self.state.mark), self._around.evidence(before)
         if reason := against(new, old):
             return self._roll_back(reason, health(new))
         waited_ms = self._around.now_ms() - self.state.since_ms
@@ -238,9 +240,8 @@ class Engine:
             return
         if newest.path != self.state.path:
             self._throw_away()  # what came of a version that was given up
-        self.state = self.state.counted(newest.sha256)
-        found_it = self.state.to(Phase.DOWNLOADING, self._around.now_ms(), **newest._asdict(), previous=active.version)
-        self.state = self._state_file.save(found_it)
+        now_ms, found_it = self._around.now_ms(), newest._asdict() | {"previous": active.version}
+        self.state = self._state_file.save(self.state.counted(newest.sha256).to(Phase.DOWNLOADING, now_ms, **found_it))
 
     def _is_about(self, name: str, version: str) -> bool:
         """Whether the order that was obeyed last names this version."""
@@ -314,6 +315,8 @@ class Engine:
         tested = self._around.self_test(candidate, self.active())
         if not tested.passed:
             return self._give_up(f"{self._named()} failed its self-test: {tested.detail}", tell=True)
+        # A version may be taken a second time: what was seen of it the first time is no evidence in this watch.
+        self.state = msgspec.structs.replace(self.state, mark=self._around.mark(candidate))
         self._go(Phase.ACTIVATING, tested.detail)
         return None
 

@@ -64,6 +64,7 @@ class UpdateState(msgspec.Struct, frozen=True, omit_defaults=True):
         order: number of the last order of the centre that was obeyed.
         fallback: version in the slot that does not answer, where it has answered before; empty where it never has.
         taken: sha256 of packages that came to answer here, by version.
+        mark: where the counting of cases stood when `version` came to answer; see `Surroundings.mark`.
     """
 
     phase: Phase = Phase.IDLE
@@ -80,6 +81,7 @@ class UpdateState(msgspec.Struct, frozen=True, omit_defaults=True):
     order: int = 0
     fallback: str = ""
     taken: dict[str, str] = {}
+    mark: str = ""
 
     def to(
         self, phase: Phase, since_ms: int, reason: str = "", unsaid: UpdateReport | None = None, **changes: str

@@ -35,8 +35,12 @@ class Surroundings(Protocol):
         """Try a package in a process of its own."""
         ...
 
-    def evidence(self, package: AnyPackage) -> Evidence:
-        """What was seen of cases under a package here."""
+    def mark(self, package: AnyPackage) -> str:
+        """Where the counting of cases and failures stands now: a word `evidence` understands, never empty."""
+        ...
+
+    def evidence(self, package: AnyPackage, since: str = "") -> Evidence:
+        """What was seen of cases under a package here: all that is remembered, or what came after a `mark`."""
         ...
 
     def may_fetch(self, size: int) -> bool:

@@ -105,6 +105,18 @@ def test_given_a_withdrawal_then_what_waits_goes_and_the_answer_stays(store: Sto
         give(shelf, case.case_id)
 
 
+def test_given_a_case_that_is_named_then_only_later_ones_are_told_though_it_is_erased_or_unknown(
+    store: Store, shelf: ConsentShelf
+) -> None:
+    first, named, later = (store.record_case(case_body(RNG)) for _ in range(3))
+    assert store.latest_cases(9, first.case_id) == [later, named]
+    assert store.latest_cases(1, first.case_id) == [later]
+    shelf.erase(named.case_id, True, "kiosk")
+    assert store.latest_cases(9, named.case_id) == [later]
+    # A store that was lost and made anew knows none of the old names: all it holds came after.
+    assert store.latest_cases(9, f"{'ab' * 8}-7") == [later, first]
+
+
 def test_given_an_erased_case_then_its_number_is_never_given_to_another(store: Store, shelf: ConsentShelf) -> None:
     first, last = (store.record_case(case_body(RNG)) for _ in range(2))
     shelf.erase(last.case_id, True, "kiosk")

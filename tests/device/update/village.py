@@ -36,6 +36,9 @@ class Village:
         self.budget_bytes = 10**9
         self.clock_ms = int(NOW.timestamp() * 1000)
         self.cases: dict[str, Evidence] = {}
+        """What is seen of a version from when it comes to answer."""
+        self.earlier: dict[str, Evidence] = {}
+        """What was seen of it in a watch before that."""
         self.fetcher = CountingFetcher(DirectoryFetcher(folder / "repository"))
         self.rules = Rules(watch_cases=20)
 
@@ -80,8 +83,16 @@ class Village:
     def self_test(self, candidate: Package, active: Package) -> Tested:
         return self.tested
 
-    def evidence(self, package: Package) -> Evidence:
-        return self.cases.get(package.manifest.version, Evidence([]))
+    def mark(self, package: Package) -> str:
+        return f"since {package.manifest.version} came"
+
+    def evidence(self, package: Package, since: str = "") -> Evidence:
+        version = package.manifest.version
+        seen, earlier = self.cases.get(version, Evidence([])), self.earlier.get(version, Evidence([]))
+        if since:
+            assert since == self.mark(package)
+            return seen
+        return Evidence([*earlier.cases, *seen.cases], earlier.errors + seen.errors)
 
     def may_fetch(self, size: int) -> bool:
         return size <= self.budget_bytes
