@@ -30,8 +30,8 @@ class DirectoryFetcher:
         root = self._folder.resolve()
         try:
             file = (root / path).resolve()
-        except ValueError:
-            raise FileNotFoundError(f"{self._folder}: {path!r} cannot be a file's name") from None
+        except (ValueError, RuntimeError):  # no name a file can have; links in a circle
+            raise FileNotFoundError(f"{self._folder}: {path!r} leads to no file") from None
         # A pipe would hang us and a link could show files of this device, so only plain files inside count.
         if not file.is_relative_to(root) or not file.is_file():
             raise FileNotFoundError(f"{self._folder} holds no {path}")

@@ -5,6 +5,7 @@ TLS hides what is fetched; trust does not rest on it. Who reads stops at the sig
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -13,6 +14,8 @@ from urllib.parse import quote
 import urllib3
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
+
+from pikvani_device.adapters.tls_dates import ignore_dates
 
 _PIECE_BYTES = 65_536
 _ABSENT = frozenset({403, 404, 410})  # some file stores answer 403 for what they have not
@@ -28,6 +31,7 @@ class HttpFetcher:
         timeout_s: longest wait for a connection, and between two bytes.
         deadline_s: longest time one file may take, so that a trickle ends.
         ca_file: PEM of the authorities to accept; the system's unless given.
+        dates: whether dates of certificates count; see `tls_dates`.
     """
 
     def __init__(
@@ -37,14 +41,19 @@ class HttpFetcher:
         timeout_s: float = 30.0,
         deadline_s: float = 3600.0,
         ca_file: Path | None = None,
+        dates: bool = True,
     ) -> None:
         self._bases = {"metadata": metadata_url.rstrip("/"), "targets": targets_url.rstrip("/")}
         self._deadline_s = deadline_s
+        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if not dates:
+            ignore_dates(context)
         self._pool = urllib3.PoolManager(
             maxsize=1,
             timeout=urllib3.Timeout(timeout_s),
             retries=urllib3.Retry(connect=0, read=0, redirect=3, status=0, other=0),
-            ca_certs=str(ca_file) if ca_file else None,
+            ssl_context=context,
         )
 
     def fetch(self, path: str, offset: int = 0) -> Generator[bytes, None, None]:

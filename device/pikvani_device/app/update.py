@@ -36,8 +36,10 @@ def order_fact(package: str) -> str:
     return f"update.order.{package}"
 
 
-def build_fetcher(config: Config, folder: Path | None = None) -> Fetcher:
+def build_fetcher(config: Config, now: Moment, folder: Path | None = None) -> Fetcher:
     """Where updates come from: `folder` if one is given, else as configured.
+
+    A board that wakes in 1970 still reads over HTTPS: what comes is judged by its signatures, at the latest time known.
 
     Raises:
         DeviceError: nothing is configured.
@@ -49,9 +51,11 @@ def build_fetcher(config: Config, folder: Path | None = None) -> Fetcher:
         return DirectoryFetcher(folder or Path(settings.directory))
     if settings.source == "http":
         from pikvani_device.adapters.fetcher_http import HttpFetcher
+        from pikvani_device.adapters.tls_dates import dates_count
 
         url = settings.url.rstrip("/")
-        return HttpFetcher(f"{url}/metadata", f"{url}/targets", ca_file=Path(settings.ca) if settings.ca else None)
+        authority = Path(settings.ca) if settings.ca else None
+        return HttpFetcher(f"{url}/metadata", f"{url}/targets", ca_file=authority, dates=dates_count(now))
     if settings.source == "mqtt":
         from pikvani_device.adapters.fetcher_relay import RelayFetcher
 
@@ -129,8 +133,8 @@ def look_at(device: Device, source: Path | None) -> TrustedRepository:
             plant_root(folder, Path(root).read_bytes())
         except OSError as error:
             raise DeviceError(f"{root} cannot be read ({error.strerror}); name the root of birth") from None
-    clock = device.clock
-    return TrustedRepository(folder, build_fetcher(device.config, source), clock.now(), device.known_time_ms())
+    now = device.clock.now()
+    return TrustedRepository(folder, build_fetcher(device.config, now, source), now, device.known_time_ms())
 
 
 class OneLook:

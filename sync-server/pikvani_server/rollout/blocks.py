@@ -62,7 +62,7 @@ class RepositoryFiles:
                 return size, bytes(data)
             finally:
                 os.close(handle)
-        except (OSError, OverflowError, ValueError) as error:
+        except (OSError, OverflowError, RuntimeError, ValueError) as error:
             log.warning("%s cannot be served: %s", path[:120], error)
             return -1, b""
 

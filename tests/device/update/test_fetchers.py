@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import os
+import ssl
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from tests.device.update.conftest import CountingFetcher
+from tests.device.update.conftest import CountingFetcher, at
 from tests.support.block_centre import MemoryCentre
+from tests.support.pki import Authority
 from tests.support.tuf_repository import TufRepository
 
+from pikvani_contract.clock import ClockTrust
 from pikvani_device.adapters.fetcher_directory import DirectoryFetcher
 from pikvani_device.adapters.fetcher_http import HttpFetcher
 from pikvani_device.adapters.fetcher_relay import RelayFetcher
+from pikvani_device.app.update import build_fetcher
+from pikvani_device.config import load_config
 from pikvani_device.sync.relay import Relay
 from pikvani_device.update.errors import UnreachableError
 from pikvani_device.update.fetching import Fetcher
@@ -33,15 +40,23 @@ class Server(ThreadingHTTPServer):
     cut_after: int | None = None
     drip = False
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, certificate: tuple[Path, Path] | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.folder = folder
         self.sent = 0
+        self.scheme = "https" if certificate else "http"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that turns away from a certificate is no news."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -93,13 +108,34 @@ def server(folder: Path) -> Iterator[Server]:
     server.server_close()
 
 
-@pytest.fixture(params=["directory", "http", "mqtt", "relay"])
+@pytest.fixture
+def tls(folder: Path, tmp_path: Path) -> Iterator[Callable[..., tuple[Server, Path]]]:
+    """A web server with a certificate, and the authority to believe."""
+    started: list[Server] = []
+
+    def start(expired: bool = False) -> tuple[Server, Path]:
+        authority = Authority("centre")
+        (tmp_path / "ca.pem").write_bytes(authority.pem())
+        issued = authority.issue("repository", expired=expired, addresses=("127.0.0.1",))
+        started.append(Server(folder, issued.write(tmp_path, "repository")))
+        return started[-1], tmp_path / "ca.pem"
+
+    yield start
+    for server in started:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(params=["directory", "http", "https", "mqtt", "relay"])
 def adapter(request: pytest.FixtureRequest, folder: Path) -> Iterator[Fetcher]:
     if request.param == "directory":
         yield DirectoryFetcher(folder)
     elif request.param == "http":
         server: Server = request.getfixturevalue("server")
         yield over(server)
+    elif request.param == "https":
+        secured, authority = request.getfixturevalue("tls")()
+        yield over(secured, ca_file=authority)
     else:
         over_mqtt = MemoryCentre(folder).fetcher()
         if request.param == "mqtt":
@@ -111,7 +147,7 @@ def adapter(request: pytest.FixtureRequest, folder: Path) -> Iterator[Fetcher]:
         relay.stop()
 
 
-def over(server: Server, **settings: float) -> HttpFetcher:
+def over(server: Server, **settings: Any) -> HttpFetcher:
     return HttpFetcher(f"{server.url}/metadata/", f"{server.url}/targets", **settings)
 
 
@@ -130,8 +166,10 @@ def test_what_is_not_there_is_said_to_be_absent(adapter: Fetcher, path: str) -> 
 def test_a_stick_shows_nothing_beyond_itself(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"s")
     (folder / "targets" / "link").symlink_to(tmp_path / "secret")
+    (folder / "targets" / "circle").symlink_to("circle")
     os.mkfifo(folder / "targets" / "pipe")
-    for path in ("targets/../../secret", "targets/link", "targets/pipe", "/etc/hostname", "targets/a\x00b"):
+    hostile = ("../../secret", "link", "pipe", "circle", "circle/x", "a\x00b", "\udcff")
+    for path in (*(f"targets/{name}" for name in hostile), "/etc/hostname"):
         with pytest.raises(FileNotFoundError):
             b"".join(DirectoryFetcher(folder).fetch(path))
 
@@ -140,6 +178,34 @@ def test_a_stick_that_was_pulled_is_not_an_empty_repository(tmp_path: Path) -> N
     with pytest.raises(OSError, match="put the stick in") as raised:
         b"".join(DirectoryFetcher(tmp_path / "gone").fetch("metadata/2.root.json"))
     assert not isinstance(raised.value, FileNotFoundError)
+
+
+def test_a_web_server_is_believed_by_its_authority_and_by_dates_where_the_clock_is_good_for_them(
+    tls: Callable[..., tuple[Server, Path]],
+) -> None:
+    server, authority = tls(expired=True)
+    with pytest.raises(OSError, match="expired"):
+        b"".join(over(server, ca_file=authority).fetch("metadata/timestamp.json"))
+    # A board that woke in 1970 cannot know; what comes is judged by its signatures all the same.
+    assert b"".join(over(server, ca_file=authority, dates=False).fetch("metadata/timestamp.json")) == b"{}"
+    for dates in (True, False):
+        with pytest.raises(OSError, match="certificate verify failed"):
+            b"".join(over(server, dates=dates).fetch("metadata/timestamp.json"))
+
+
+@pytest.mark.parametrize("trust", [ClockTrust.UNTRUSTED, ClockTrust.SYNCED])
+def test_a_device_that_lost_its_clock_still_reads_over_https(
+    trust: ClockTrust, tls: Callable[..., tuple[Server, Path]], tmp_path: Path
+) -> None:
+    server, authority = tls(expired=True)
+    config = tmp_path / "device.toml"
+    config.write_text(f'[update]\nsource = "http"\nurl = "{server.url}"\nca = "{authority}"\n')
+    fetcher = build_fetcher(load_config(config), at(datetime.now(UTC), trust))
+    if trust == ClockTrust.UNTRUSTED:
+        assert b"".join(fetcher.fetch("metadata/timestamp.json")) == b"{}"
+    else:
+        with pytest.raises(OSError, match="expired"):
+            b"".join(fetcher.fetch("metadata/timestamp.json"))
 
 
 def test_a_server_without_ranges_costs_bytes_but_no_correctness(server: Server) -> None:

@@ -215,8 +215,8 @@ def test_a_check_with_nothing_new_is_one_ask_and_one_answer_of_at_most_700_bytes
 @pytest.mark.parametrize(
     "path",
     ["staged/targets.json", "metadata", "metadata/", "metadata/../staged/targets.json", "targets/../../secret",
-     "targets/link", "targets/pipe", "/etc/hostname", "targets//etc/hostname", "targets/a\0b", "targets/.aside",
-     "targets/" + "x" * 390, "nothing", ""],
+     "targets/link", "targets/circle", "targets/pipe", "/etc/hostname", "targets//etc/hostname", "targets/a\0b",
+     "targets/.aside", "targets/" + "x" * 390, "nothing", ""],
 )  # fmt: skip
 def test_the_centre_serves_nothing_but_metadata_and_targets(path: str, folder: Path, tmp_path: Path) -> None:
     import os
@@ -225,6 +225,7 @@ def test_the_centre_serves_nothing_but_metadata_and_targets(path: str, folder: P
     (folder / "staged").mkdir()
     (folder / "staged" / "targets.json").write_bytes(b"s")
     (folder / "targets" / "link").symlink_to(tmp_path / "secret")
+    (folder / "targets" / "circle").symlink_to("circle")
     (folder / "targets" / ".aside").write_bytes(b"s")
     os.mkfifo(folder / "targets" / "pipe")
     assert RepositoryFiles(folder).read(path, 0, 100) == (-1, b"")

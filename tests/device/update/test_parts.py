@@ -191,7 +191,7 @@ def test_given_five_packages_then_the_repository_is_asked_once_and_trouble_is_to
 ) -> None:
     home.repository.publish_all()
     fetcher = CountingFetcher(DirectoryFetcher(home.repository.folder))
-    monkeypatch.setattr(app_update, "build_fetcher", lambda config, folder=None: fetcher)
+    monkeypatch.setattr(app_update, "build_fetcher", lambda *_: fetcher)
     found = engines(home.device)
     for engine in found.values():
         engine.run()
