@@ -160,11 +160,11 @@ def changes(
         reached = row.device_id in exposed
         if not reached and row.device_id not in allowed:
             continue
-        new = row.model == model
-        if reached:
-            (after if new else before)[row.device_id].append(row)
-        elif not new:
-            (after if row.later else before)[row.device_id].append(row)
+        if row.model != model:
+            (before if reached or not row.later else after)[row.device_id].append(row)
+        elif reached and row.later:
+            # What came under the new version before this roll-out is of an earlier one: no evidence in this.
+            after[row.device_id].append(row)
     mine: list[tuple[float, float]] = []
     others: list[tuple[float, float]] = []
     for name in after:

@@ -162,6 +162,35 @@ def test_a_version_that_answers_less_is_halted_by_its_cases_though_no_device_goe
     assert verdict.next == Next.HALT and "not answered" in verdict.reason
 
 
+@pytest.mark.parametrize(("first", "second", "halted"), [(0.7, 0.1, False), (0.1, 0.7, True)])
+def test_a_version_rolled_out_a_second_time_is_judged_by_what_it_does_now(
+    fleet: MadeFleet, post: Post, first: float, second: float, halted: bool
+) -> None:
+    for k in range(100):
+        fleet.cases(name(k), "leaf@1.0.0", 8)
+    for unanswered in (first, second):
+        fleet.later(24)
+        number = begin(fleet, steps=(10, 100), soak_hours=48)
+        advance(fleet.store, number, fleet.now)
+        post.orders.clear()
+        post.send(fleet)
+        fleet.later(12)
+        # Of the first time there is much more than of the second.
+        for k in range(100):
+            new = name(k) in post.orders
+            count = 10 if number == 2 else 40
+            fleet.cases(name(k), NEW if new else "leaf@1.0.0", count, unanswered=unanswered if new else 0.1)
+        verdict = advance(fleet.store, number, fleet.now)
+        if number == 1:
+            assert (verdict.next == Next.HALT) == (first > 0.5)
+            if verdict.next != Next.HALT:
+                acting.abort(fleet.store, number, "asha", "once more, later", fleet.now)
+            for device, order in post.orders.items():
+                fleet.report(device, "rolled_back", "2.0.0", order)
+            advance(fleet.store, number, fleet.later(1))
+    assert (verdict.next == Next.HALT) == halted, verdict
+
+
 def test_a_season_that_changes_for_all_halts_nobody(fleet: MadeFleet, post: Post) -> None:
     for k in range(100):
         fleet.cases(name(k), "leaf@1.0.0", 8)
