@@ -144,7 +144,8 @@ def _check_script(words: list[str]) -> None:
         return
     text = script.read_text()
     chosen = [word for word in words[1:] if re.fullmatch(r"[a-z]+", word)][:1]
-    if re.search(r"^case ", text, re.MULTILINE) and chosen and f"  {chosen[0]})" not in text:
+    one_of = rf"^  (\S+\|)?{re.escape(chosen[0])}(\|\S+)?\)" if chosen else ""
+    if re.search(r"^case ", text, re.MULTILINE) and not re.search(one_of, text, re.MULTILINE):
         raise WrongCommandError(f"{words[0]} knows no {chosen[0]!r}")
     for module in re.findall(r"-m (tests[\w.]+)", text):
         place = ROOT / module.replace(".", "/")
