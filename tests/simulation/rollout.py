@@ -290,6 +290,9 @@ class SimDevice:
     def now_ms(self) -> int:
         return self.world.now_ms
 
+    def clock_is_sure(self) -> bool:
+        return True
+
     def order(self) -> UpdateOrder | None:
         kept = self.facts.get(order_fact("sample"))
         return unpack(bytes.fromhex(kept), UpdateOrder) if kept else None

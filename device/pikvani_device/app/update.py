@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pikvani_contract.clock import Moment
+from pikvani_contract.clock import ClockTrust, Moment
 from pikvani_contract.messages import CaseBody, UpdateOrder, UpdateReport
 from pikvani_contract.model.manifest import Package, PackageError
 from pikvani_contract.model.packing import version_key
@@ -227,6 +227,10 @@ class Around:
     def now_ms(self) -> int:
         """See `Surroundings.now_ms`."""
         return self._device.clock.now().wall_ms
+
+    def clock_is_sure(self) -> bool:
+        """See `Surroundings.clock_is_sure`."""
+        return self._device.clock.now().trust == ClockTrust.SYNCED
 
     def order(self) -> UpdateOrder | None:
         """See `Surroundings.order`."""

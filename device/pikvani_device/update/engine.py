@@ -25,7 +25,7 @@ from pikvani_device.update.offers import Offer, by_difference, offers
 from pikvani_device.update.slots import Slots
 from pikvani_device.update.state import AT_REST, Phase, StateFile, UpdateState
 from pikvani_device.update.surroundings import Rules, Surroundings
-from pikvani_device.update.target_files import is_verified, local_name, missing
+from pikvani_device.update.target_files import bytes_here, is_verified, local_name, missing, throw_away
 from pikvani_device.update.trust import TrustedRepository
 from pikvani_device.update.watching import Health, against, health, slower
 
@@ -158,12 +158,15 @@ class Engine:
             return self._roll_back("the slot of the new model is damaged")
         if not self.state.mark:  # written before it was remembered: the watch counts from here
             self.state = self._state_file.save(msgspec.structs.replace(self.state, mark=self._around.mark(package)))
+        if self.state.since_unsure and self._around.clock_is_sure():  # set right since: hours before are hearsay
+            right = msgspec.structs.replace(self.state, since_unsure=False, since_ms=self._around.now_ms())
+            self.state = self._state_file.save(right)
         before = self._before()
         new, old = self._around.evidence(package, self.state.mark), self._around.evidence(before)
         if reason := against(new, old):
             return self._roll_back(reason, health(new))
         waited_ms = self._around.now_ms() - self.state.since_ms
-        # A clock that jumped ahead must not end the watch: with no case seen, nothing is proven by time.
+        # With no case seen, nothing is proven by time.
         if len(new.cases) >= self._rules.watch_cases or (new.cases and waited_ms >= self._rules.watch_ms):
             # Only side by side can it be told from a machine that has become busier.
             if (reason := slower(new, old)) and not (tested := self._around.self_test(package, before)).passed:
@@ -186,27 +189,18 @@ class Engine:
 
     def _until_rest(self) -> UpdateState:
         while self.state.phase not in AT_REST:
-            held = self._came()
+            held = bytes_here(self._files)
             try:
                 self._step()
             except TrustStoreError:
                 raise
             except UnreachableError as error:
-                if self._came() > held:
+                if bytes_here(self._files) > held:
                     self.state = self.state.uncounted(self.state.sha256)
                 self._give_up(str(error), tell=False)
             except UpdateError as error:
                 self._give_up(str(error), tell=isinstance(error, UntrustedError))
         return self.state
-
-    def _came(self) -> int:
-        """Bytes of files on the way that are here."""
-        return sum(path.stat().st_size for path in self._files.iterdir()) if self._files.is_dir() else 0
-
-    def _throw_away(self) -> None:
-        """Remove the files on the way: they are of use no more, and a card is small."""
-        for path in list(self._files.iterdir()) if self._files.is_dir() else []:
-            path.unlink()
 
     def _step(self) -> None:
         match self.state.phase:
@@ -239,7 +233,7 @@ class Engine:
             self._go(Phase.IDLE)
             return
         if newest.path != self.state.path:
-            self._throw_away()  # what came of a version that was given up
+            throw_away(self._files)  # what came of a version that was given up
         now_ms, found_it = self._around.now_ms(), newest._asdict() | {"previous": active.version}
         self.state = self._state_file.save(self.state.counted(newest.sha256).to(Phase.DOWNLOADING, now_ms, **found_it))
 
@@ -323,9 +317,9 @@ class Engine:
     def _activate(self) -> None:
         if self.active().manifest.version != self.state.version:
             self.slots.activate()
-        self.state = self.state.activated()
+        self.state = self.state.activated(not self._around.clock_is_sure())
         self._go(Phase.WATCHING, tell="watching", detail=self.state.reason)
-        self._throw_away()
+        throw_away(self._files)
 
     # -- going back ---------------------------------------------------------------------------------------
 

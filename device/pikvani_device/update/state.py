@@ -65,6 +65,7 @@ class UpdateState(msgspec.Struct, frozen=True, omit_defaults=True):
         fallback: version in the slot that does not answer, where it has answered before; empty where it never has.
         taken: sha256 of packages that came to answer here, by version.
         mark: where the counting of cases stood when `version` came to answer; see `Surroundings.mark`.
+        since_unsure: whether nothing had confirmed the clock when `version` came to answer.
     """
 
     phase: Phase = Phase.IDLE
@@ -82,6 +83,7 @@ class UpdateState(msgspec.Struct, frozen=True, omit_defaults=True):
     fallback: str = ""
     taken: dict[str, str] = {}
     mark: str = ""
+    since_unsure: bool = False
 
     def to(
         self, phase: Phase, since_ms: int, reason: str = "", unsaid: UpdateReport | None = None, **changes: str
@@ -112,10 +114,10 @@ class UpdateState(msgspec.Struct, frozen=True, omit_defaults=True):
             left[sha256] = tries
         return msgspec.structs.replace(self, attempts=left)
 
-    def activated(self) -> UpdateState:
+    def activated(self, since_unsure: bool = False) -> UpdateState:
         """The state once `version` answers and `previous` lies in the other slot."""
         taken = dict(list(self.taken.items())[-_MAX_REMEMBERED:]) | {self.version: self.sha256}
-        return msgspec.structs.replace(self, fallback=self.previous, taken=taken)
+        return msgspec.structs.replace(self, fallback=self.previous, taken=taken, since_unsure=since_unsure)
 
     def refusing(self, sha256: str, tries: int) -> UpdateState:
         """The state in which a file has used up its `tries`: only a new order of a person brings it again."""

@@ -51,6 +51,10 @@ class Surroundings(Protocol):
         """UTC milliseconds, as this machine believes."""
         ...
 
+    def clock_is_sure(self) -> bool:
+        """Whether something confirmed that time since the machine started."""
+        ...
+
     def order(self) -> UpdateOrder | None:
         """What the centre ordered last."""
         ...

@@ -51,6 +51,17 @@ def missing(target: TargetFile, folder: Path) -> int:
     return target.length - here if here <= target.length else target.length
 
 
+def bytes_here(folder: Path) -> int:
+    """Bytes of the files on the way to `folder` and there."""
+    return sum(path.stat().st_size for path in folder.iterdir()) if folder.is_dir() else 0
+
+
+def throw_away(folder: Path) -> None:
+    """Remove the files on the way: they are of use no more, and a card is small."""
+    for path in list(folder.iterdir()) if folder.is_dir() else []:
+        path.unlink()
+
+
 def bring(fetcher: Fetcher, location: str, target: TargetFile, folder: Path) -> Path:
     """Fetch what is missing of a target and verify all of it.
 

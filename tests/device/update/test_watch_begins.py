@@ -68,6 +68,33 @@ def test_given_a_version_taken_a_second_time_then_its_watch_counts_from_its_own_
     assert (said.what, said.cases, said.errors, said.unanswered) == ("committed", 20, 0, 0)
 
 
+def test_given_a_clock_that_is_set_right_during_a_watch_then_the_leap_is_no_time_that_passed(village: Village) -> None:
+    # given a version that came while the clock was that of the last shutdown
+    village.rules = surroundings.Rules(watch_cases=20)
+    village.clock_sure = False
+    village.release("1.1.0")
+    village.engine().run()
+    village.seen("1.1.0", 1)
+    # when it leaps by a month
+    village.clock_ms += 30 * 86_400_000
+    village.clock_sure = True
+    # then the watch lasts its hours from there
+    assert village.engine().watch().phase == Phase.WATCHING
+    village.clock_ms += village.rules.watch_ms - 1
+    assert village.engine().watch().phase == Phase.WATCHING
+    village.clock_ms += 1
+    assert village.engine().watch().phase == Phase.COMMITTED
+
+
+def test_given_a_clock_nothing_ever_confirms_then_its_hours_count_all_the_same(village: Village) -> None:
+    village.clock_sure = False
+    village.release("1.1.0")
+    village.engine().run()
+    village.seen("1.1.0", 1)
+    village.clock_ms += village.rules.watch_ms
+    assert village.engine().watch().phase == Phase.COMMITTED
+
+
 def test_given_a_watch_that_an_older_software_began_then_it_counts_from_the_first_look_of_this_one(
     village: Village,
 ) -> None:

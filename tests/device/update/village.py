@@ -35,6 +35,7 @@ class Village:
         self.tested = Tested(True, "fine")
         self.budget_bytes = 10**9
         self.clock_ms = int(NOW.timestamp() * 1000)
+        self.clock_sure = True
         self.cases: dict[str, Evidence] = {}
         """What is seen of a version from when it comes to answer."""
         self.earlier: dict[str, Evidence] = {}
@@ -99,6 +100,9 @@ class Village:
 
     def now_ms(self) -> int:
         return self.clock_ms
+
+    def clock_is_sure(self) -> bool:
+        return self.clock_sure
 
     def order(self) -> UpdateOrder | None:
         return self.ordered
