@@ -11,6 +11,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +55,16 @@ _LICENCE = {
 _PAUSE_S = 0.22
 _CLAUSE = re.compile(r"[^.!?।,;:()\n]+[.!?।,;:()\n]*")
 _MAX_CLAUSE = 110
+_KEPT_EVERY = 25
+
+
+@dataclass(frozen=True)
+class _Said:
+    """One sentence as Ogg Opus, how long it is, and the mark of its words."""
+
+    opus: bytes
+    ms: int
+    mark: str
 
 
 def clauses(text: str) -> list[str]:
@@ -146,7 +157,7 @@ def _levelled(samples: Clip) -> Iterator[AudioFrame]:
 
 
 def render(lines: Iterable[str], locale: Locale, voice: str, out: Path, version: str) -> tuple[int, int]:
-    """Write the pack of one language.
+    """Write the pack of one language; what was said is kept every so many sentences, so a stopped run goes on.
 
     Args:
         lines: JSON lines with `id`, `locale`, `text`; those of other languages are passed over.
@@ -159,25 +170,40 @@ def render(lines: Iterable[str], locale: Locale, voice: str, out: Path, version:
         Sentences rendered anew, sentences in the pack.
     """
     wanted = {row["id"]: row["text"] for row in map(json.loads, lines) if row["locale"] == locale}
+    said = _said_before(out, wanted, voice)
+    missing = sorted(wanted.keys() - said.keys())
+    speak = speaker_of(locale, voice)
+    for number, prompt in enumerate(missing, 1):
+        samples = speak(wanted[prompt])
+        ms = len(samples) * 1_000 // SAMPLE_RATE_HZ
+        said[prompt] = _Said(as_opus(samples), max(ms, 1), text_mark(wanted[prompt]))
+        if number % _KEPT_EVERY == 0:
+            _write(said, locale, voice, out, version)
+            print(f"{locale}: {number} of {len(missing)} sentences", flush=True)
+    _write(said, locale, voice, out, version)
+    load_prompt_pack(out)
+    return len(missing), len(said)
+
+
+def _said_before(out: Path, wanted: dict[str, str], voice: str) -> dict[str, _Said]:
+    """What the pack in `out` holds by this voice in today's words."""
     try:
         before = load_prompt_pack(out)
     except PackageError:
-        before = None
-    speak, clips, data, fresh = speaker_of(locale, voice), {}, bytearray(), 0
-    for prompt in sorted(wanted):
-        text = wanted[prompt]
-        old = before.clip(prompt, text) if before else None
-        if old is not None and before is not None and before.manifest.clips[prompt].voice == voice:
-            opus, ms = old, before.manifest.clips[prompt].ms
-        else:
-            samples = speak(text)
-            opus, ms, fresh = as_opus(samples), len(samples) * 1_000 // SAMPLE_RATE_HZ, fresh + 1
-            if fresh % 50 == 0:
-                print(f"{locale}: {fresh} sentences", flush=True)
-        clips[prompt] = PromptClip(len(data), len(opus), max(ms, 1), text_mark(text), voice)
-        data += opus
-    out.mkdir(parents=True, exist_ok=True)
-    (out / CLIPS_FILE).write_bytes(data)
+        return {}
+    said = {}
+    for prompt, text in wanted.items():
+        opus = before.clip(prompt, text)
+        if opus is not None and before.manifest.clips[prompt].voice == voice:
+            said[prompt] = _Said(opus, before.manifest.clips[prompt].ms, text_mark(text))
+    return said
+
+
+def _write(said: dict[str, _Said], locale: Locale, voice: str, out: Path, version: str) -> None:
+    clips, data = {}, bytearray()
+    for prompt, one in sorted(said.items()):
+        clips[prompt] = PromptClip(len(data), len(one.opus), one.ms, one.mark, voice)
+        data += one.opus
     manifest = PromptManifest(
         schema=1,
         name=f"prompts-{locale[:2]}",
@@ -189,7 +215,9 @@ def render(lines: Iterable[str], locale: Locale, voice: str, out: Path, version:
         licence=_LICENCE[voice],
         clips=clips,
     )
-    text = json.dumps(msgspec.to_builtins(manifest), ensure_ascii=False, indent=1)
-    (out / MANIFEST_FILE).write_text(text + "\n", "utf-8")
-    load_prompt_pack(out)
-    return fresh, len(clips)
+    text = json.dumps(msgspec.to_builtins(manifest), ensure_ascii=False, indent=1) + "\n"
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in ((CLIPS_FILE, bytes(data)), (MANIFEST_FILE, text.encode())):
+        beside = out / f"{name}.new"
+        beside.write_bytes(content)
+        beside.replace(out / name)
