@@ -44,14 +44,17 @@ def issue() -> None:
 @_DIR
 @_OUT
 @click.option("--key-passphrase-file", type=click.Path(path_type=Path, dir_okay=False), help="Protects its key.")
-@click.argument("name")
-def district(folder: Path, out: Path, key_passphrase_file: Path | None, name: str) -> None:
-    """Make the authority of a district; its two files go to the centre and nowhere else."""
-    if not _DISTRICT.fullmatch(name):
-        raise click.UsageError(f"district {name[:40]!r}: take 1 to 32 of a-z, 0-9 and '-'")
+@click.argument("names", nargs=-1, required=True)
+def district(folder: Path, out: Path, key_passphrase_file: Path | None, names: tuple[str, ...]) -> None:
+    """Make the authority of each district; its two files go to the centre and nowhere else."""
+    for name in names:
+        if not _DISTRICT.fullmatch(name):
+            raise click.UsageError(f"district {name[:40]!r}: take 1 to 32 of a-z, 0-9 and '-'")
     protect = _read_passphrase(key_passphrase_file) if key_passphrase_file else b""
-    for path in _open(folder).issue_district(name, out, protect, utc_now()):
-        click.echo(str(path))
+    authority = _open(folder)
+    for name in names:
+        for path in authority.issue_district(name, out, protect, utc_now()):
+            click.echo(str(path))
 
 
 @issue.command()

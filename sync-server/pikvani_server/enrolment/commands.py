@@ -57,16 +57,17 @@ def enrolment() -> None:
 
 @enrolment.command("add-batch")
 @_options
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-def add_batch(config_path: Path | None, db: str | None, file: Path) -> None:
-    """Enter the batch.json of `pikvani-provision claims make`; entering it twice changes nothing."""
+@click.argument("files", type=click.Path(path_type=Path, exists=True, dir_okay=False), nargs=-1, required=True)
+def add_batch(config_path: Path | None, db: str | None, files: tuple[Path, ...]) -> None:
+    """Enter each batch.json of `pikvani-provision claims make`; entering one twice changes nothing."""
     try:
-        batch = read_batch(file.read_bytes(), str(file))
+        batches = [read_batch(file.read_bytes(), str(file)) for file in files]
     except (ContractError, OSError) as error:
         raise ServerError(str(error)) from None
     with _opened(config_path, db) as (_, store):
-        new = keeping.add_batch(store, batch, _actor(), _now())
-    click.echo(f"{new} claims of batch {batch.batch} entered, {len(batch.claims) - new} were here already")
+        for batch in batches:
+            new = keeping.add_batch(store, batch, _actor(), _now())
+            click.echo(f"{new} claims of batch {batch.batch} entered, {len(batch.claims) - new} were here already")
 
 
 @enrolment.command("list")

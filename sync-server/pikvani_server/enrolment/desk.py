@@ -159,7 +159,8 @@ class Desk:
         born = {name: origin[name] for name in ("district", "village", "batch")}
         born |= dict.fromkeys(("token", "last_token", "last_nonce"), b"")
         connection.execute(sa.insert(identities).values(device_id=device_id, enrolled_at=now, **born, **values))
-        place = self._store.insert(places).values(device_id=device_id, district=origin["district"], updated_at=now)
+        named = rules.name_of_district(origin["district"])
+        place = self._store.insert(places).values(device_id=device_id, district=named, updated_at=now)
         # Who has said more of this place already, with its taluka, knows better.
         connection.execute(place.on_conflict_do_nothing(index_elements=["device_id"]))
 

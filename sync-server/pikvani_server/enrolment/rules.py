@@ -181,3 +181,8 @@ def judge_report(identity: Row, report: Report, fresh_token: bytes, now: datetim
 def _machine_changed(identity: Row, machine: bytes) -> str:
     moved = identity["machine"] and machine and identity["machine"] != machine
     return "its card was put into another board, or copied" if moved else ""
+
+
+def name_of_district(slug: str) -> str:
+    """How the pages, their map and drift call the district that cards name as a slug: `mumbai-city` is Mumbai City."""
+    return " ".join(word.capitalize() for word in slug.split("-"))

@@ -187,6 +187,19 @@ def disputed(store: Store, limit: int = 50) -> list[dict[str, Any]]:
     return found
 
 
+def named(store: Store, limit: int = 500) -> list[str]:
+    """Conditions people named so far, some of which no model knows."""
+    column = review_labels.c.condition
+    query = sa.select(column).where(column != UNUSABLE).distinct().order_by(column).limit(limit)
+    return [row["condition"] for row in store.read("listing named conditions", query)]
+
+
+def crop_of(store: Store, key: CaseKey) -> str:
+    """The crop the farmer picked, empty for none."""
+    found = store.read("reading a case's crop", sa.select(review_items.c.crop).where(key.of(review_items)))
+    return str(found[0]["crop"]) if found else ""
+
+
 def labels_of(store: Store, key: CaseKey) -> list[dict[str, Any]]:
     """Every label of a case, in the order given."""
     query = sa.select(review_labels).where(key.of(review_labels)).order_by(review_labels.c.labelled_at)

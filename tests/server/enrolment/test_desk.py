@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from hypothesis import given, settings
@@ -18,9 +19,11 @@ from tests.support.enrolling import TestCard, TestCentre, quick_store
 
 from pikvani_contract import certificates, enrolment
 from pikvani_contract.enrolment import REASONS
-from pikvani_server.enrolment import keeping, queries
+from pikvani_server.admin.districts import TILES
+from pikvani_server.enrolment import keeping, queries, rules
 from pikvani_server.errors import ServerError
 from pikvani_server.store import Store, open_store
+from pikvani_server.store.schema_learning import places
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs_postgres)])
@@ -55,6 +58,10 @@ def test_given_a_card_when_it_asks_then_it_gets_a_certificate_of_its_district_fo
     middle = x509.load_der_x509_certificate(answer.chain[0])
     assert certificates.issued_by(leaf, middle) and certificates.issued_by(middle, centre.authority.root)
     assert queries.devices(centre.store)[0]["district"] == "pune"
+    # and the pages and their map know where it stands
+    (place,) = centre.store.read("reading places", sa.select(places))
+    assert place["district"] == "Pune"
+    assert rules.name_of_district("mumbai-suburban") in {tile.name for tile in TILES}
     assert queries.pending(centre.store, centre.now) == []
 
 

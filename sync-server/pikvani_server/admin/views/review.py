@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -52,7 +53,7 @@ def give() -> ResponseReturnValue:
     form = request.form
     referee = form.get("referee") == "1"
     key = _key(form.get("device", ""), form.get("outbox", ""), form.get("seq", ""))
-    condition = form.get("condition", "") or form.get("other", "").strip()
+    condition = form.get("condition", "") or _written(form.get("other", ""), queue.crop_of(store(), key))
     back = url_for("review.disputed" if referee else "review.page")
     if form.get("skip"):
         return redirect(back)
@@ -152,11 +153,19 @@ def _shown(item: Found | None, referee: bool = False) -> ResponseReturnValue:
     )
 
 
+def _written(text: str, crop: str) -> str:
+    """A condition that somebody wrote because no list has it: `New blight` of cotton is `cotton/new_blight`."""
+    first, cut, second = text.replace(":", "/").partition("/")
+    parts = (first, second) if cut else (crop, first)
+    slugs = [re.sub(r"[^a-z0-9]+", "_", part.lower()).strip("_") for part in parts]
+    return "/".join(slugs) if slugs[1] else ""
+
+
 def _choices(crop: str) -> list[tuple[str, list[str]]]:
     """Conditions by crop, the case's own crop first."""
     since = (now() - _KNOWN_FOR).date().isoformat()
     by_crop: dict[str, list[str]] = {}
-    for name in case_queries.names(store(), since)["condition"]:
+    for name in sorted({*case_queries.names(store(), since)["condition"], *queue.named(store())}):
         first, slash, _ = name.partition("/")
         if slash and name != UNUSABLE:
             by_crop.setdefault(first, []).append(name)
