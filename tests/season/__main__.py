@@ -9,32 +9,17 @@ where they are (the page says when they are not).
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.season import at_the_centre, in_villages
+from tests.season.alone import leave_the_internet
+from tests.season.chapters import CHAPTERS
 from tests.season.places import photographs
-from tests.season.stage import Chapter, Season
+from tests.season.stage import Season
 from tests.season.story import Story
 from tests.support import mosquitto, postgres
-
-CHAPTERS: list[tuple[str, Chapter]] = [
-    ("Farmers ask before anybody knows the device", in_villages.before_enrolment),
-    ("Devices become known: by stick, by link", in_villages.enrolment),
-    ("Farmers at the kiosk", in_villages.kiosk),
-    ("Farmers speak", in_villages.voice),
-    ("Weeks without a link, and power cuts", in_villages.outage),
-    ("A village without any link: the stick", in_villages.stick),
-    ("A bad version stops by itself, a good one commits on proof", at_the_centre.rollout),
-    ("Clocks that lie", in_villages.clocks),
-    ("A full card", in_villages.full_card),
-    ("Agronomists name what the model was unsure of", at_the_centre.labels),
-    ("A farmer takes back what was allowed", at_the_centre.erasure),
-    ("New cameras in one district: the alarm names it", at_the_centre.drift),
-    ("A device is stolen", at_the_centre.stolen),
-    ("The ledger", at_the_centre.ledger),
-]
 
 
 def main() -> int:
@@ -44,6 +29,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of everything drawn by chance")
     parser.add_argument("--report", type=Path, default=Path("season.html"), help="where the page is written")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is stopped then, too
     leaves = photographs("cotton_zade_field/fresh_cotton_leaf", 60)
     if mosquitto.MISSING or not leaves:
         print(
@@ -51,13 +37,14 @@ def main() -> int:
         )
         return 2
     story = Story("One season in three villages")
+    connected = leave_the_internet()
     database = None if postgres.MISSING else postgres.Postgres()
     if database:
         database.start()
     # In /tmp itself: Mosquitto and PostgreSQL run as users of their own.
     with tempfile.TemporaryDirectory(prefix="pikvani-season-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
-        season = Season(Path(folder), story, database, leaves, options.seed, options.short)
+        season = Season(Path(folder), story, database, leaves, options.seed, options.short, connected)
         try:
             season.run(CHAPTERS)
         finally:
@@ -65,6 +52,7 @@ def main() -> int:
             if database:
                 database.close()
     store = "PostgreSQL" if database else "SQLite (no PostgreSQL here)"
+    story.figure("minutes it took here", round(story.seconds / 60))
     story.write(
         options.report, f"Seed {options.seed}, {'short form' if options.short else 'whole'}, centre on {store}."
     )

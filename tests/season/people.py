@@ -13,6 +13,8 @@ import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
+_PASSWORD = "kapus-pandhare-sone-1"
+
 
 class Browser:
     """Somebody's browser: follows links, keeps cookies, sends forms.
@@ -23,12 +25,21 @@ class Browser:
 
     def __init__(self, base: str) -> None:
         self.base, self.url = base, base
-        jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
-        self._opener = urllib.request.build_opener(jar)
+        self.cookies = http.cookiejar.CookieJar()
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.cookies))
 
     def get(self, path: str) -> str:
         """A page."""
         return self._open(urllib.request.Request(urllib.parse.urljoin(self.base, path)))
+
+    def status(self, path: str) -> int:
+        """What a page is answered with: 200, 404."""
+        try:
+            request = urllib.request.Request(urllib.parse.urljoin(self.base, path))
+            with self._opener.open(request, timeout=60) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
 
     def post(self, path: str, fields: Iterable[tuple[str, str]]) -> str:
         """What a form leads to."""
@@ -108,7 +119,7 @@ class Agronomist(Browser):
     """Somebody who names photographs at the centre.
 
     Args:
-        base: address of the centre's pages.
+        base: address of the centre's pages, which stays the same.
         invitation: what `pikvani-server users add` printed.
     """
 
@@ -116,25 +127,34 @@ class Agronomist(Browser):
         super().__init__(base)
         link = re.search(r"/welcome/\S+", invitation)
         assert link, invitation
-        self._form(link[0], {"password": "kapus-pandhare-sone-1", "again": "kapus-pandhare-sone-1"})
+        self._form(link[0], {"password": _PASSWORD, "again": _PASSWORD})
+
+    def signs_in(self, name: str) -> bool:
+        """On another day; whether that was asked, and worked."""
+        self.get("/account")
+        asked = "/sign-in" in self.url
+        self._form("/sign-in", {"name": name, "password": _PASSWORD})
+        self.get("/account")
+        return asked and self.url.endswith("/account")
 
     def waiting(self, page: str = "/review") -> dict[str, str]:
         """The case that is handed out: its form's fields; empty where nothing waits."""
-        return self._fields(self.get(page))
+        return self.fields(self.get(page))
 
-    def names(self, condition: str, page: str = "/review") -> bool:
-        """Label the case that waits; False where none does."""
+    def names(self, condition: str, page: str = "/review") -> str:
+        """Label the case that waits; which one it was, empty where none does."""
         fields = self.waiting(page)
         if "outbox" not in fields:
-            return False
+            return ""
         self.post("/review/label", [*fields.items(), ("condition", condition)])
-        return True
+        return f"{fields['outbox']}-{fields['seq']}"
 
     def _form(self, path: str, more: dict[str, str]) -> str:
-        return self.post(path, [*self._fields(self.get(path)).items(), *more.items()])
+        return self.post(path, [*self.fields(self.get(path)).items(), *more.items()])
 
     @staticmethod
-    def _fields(page: str) -> dict[str, str]:
+    def fields(page: str) -> dict[str, str]:
+        """What a form on a page carries unseen."""
         hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page)
         return {name: html.unescape(value) for name, value in hidden}
 

@@ -17,7 +17,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.simulation.roads import Centre, FullDevice, LightDevice, morning_ms
+from tests.simulation.roads import Centre, FullDevice, LightDevice, morning_ms, thumbnail
 from tests.simulation.world import Faults, Village, World, villages
 
 from pikvani_contract.clock import ClockTrust
@@ -31,7 +31,7 @@ from pikvani_server.store.schema_learning import places
 
 _FULL_AT_ONCE = 100
 _LIGHT_AT_ONCE = 1_000
-FAULTS = ("camera", "model", "disease")
+FAULTS = ("camera", "model", "disease", "outbreak")
 
 
 def faults_of(names: str, first: date, days: int) -> Faults:
@@ -43,7 +43,12 @@ def faults_of(names: str, first: date, days: int) -> Faults:
     def start(name: str, share: float) -> date | None:
         return first + timedelta(days=int(days * share)) if name in wanted else None
 
-    return Faults(start("camera", 0.6), model_from=start("model", 0.7), disease_from=start("disease", 0.5))
+    return Faults(
+        start("camera", 0.6),
+        model_from=start("model", 0.7),
+        disease_from=start("disease", 0.5),
+        outbreak_from=start("outbreak", 0.6),
+    )
 
 
 def settle_places(store: Store, found: list[Village], now: datetime) -> None:
@@ -145,7 +150,7 @@ def say_days(device: FullDevice) -> None:
 def _run_light(
     chunk: list[Village], world: World, hub: MemoryHub, centre: Centre, first: date, days: int, thumbnails: bool
 ) -> None:
-    fleet = [(village, LightDevice(village, world, hub, thumbnails)) for village in chunk]
+    fleet = [(village, LightDevice(village, world, hub, thumbnail if thumbnails else None)) for village in chunk]
     chance = random.Random(chunk[0].device_id)
     for number in range(days):
         day = first + timedelta(days=number)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
+from typing import Protocol, TypeAlias
 
 import msgspec
 import numpy as np
@@ -91,19 +93,37 @@ def morning_ms(day: date) -> int:
     return (int(midnight.timestamp()) + _MORNING_S) * 1000
 
 
-class LightDevice:
-    """A device without disk and receipts."""
+class Hub(Protocol):
+    """Takes what a device sends: a hub in memory, or its own line to a broker."""
 
-    def __init__(self, village: Village, world: World, hub: MemoryHub, thumbnails: bool) -> None:
-        self._village, self._world, self._hub, self._thumbnails = village, world, hub, thumbnails
+    def send(self, topic: str, payload: bytes) -> object:
+        """Take it."""
+
+
+Picture: TypeAlias = Callable[[str, bytes, int, Seen], bytes | None]
+
+
+class LightDevice:
+    """A device without disk and receipts.
+
+    Args:
+        village: where it stands.
+        world: what is asked there.
+        hub: takes what it sends.
+        picture: makes the picture that leaves with a case whose farmer allowed it, from device, outbox, sequence and
+            what was seen; None for no pictures.
+    """
+
+    def __init__(self, village: Village, world: World, hub: Hub, picture: Picture | None) -> None:
+        self._village, self._world, self._hub, self.picture = village, world, hub, picture
         self._outbox = hashlib.blake2b(village.device_id.encode(), digest_size=7).digest()
         self._waiting: dict[Lane, list[Record]] = defaultdict(list)
         self._seq: dict[Lane, int] = defaultdict(int)
         self._sent: dict[Lane, int] = defaultdict(int)
         self._model = ""
 
-    def live(self, day: date) -> None:
-        """Answer the day's farmers and say the day's sketch at its end."""
+    def live(self, day: date) -> int:
+        """Answer the day's farmers and say the day's sketch at its end; gives how many there were."""
         feeder, start = Feeder(), morning_ms(day)
         cases = self._world.cases(self._village, day)
         self._model = self._world.model_of(self._village, day)
@@ -114,14 +134,14 @@ class LightDevice:
             self._queue_thumbnail(at, seen)
         for body in feeder.take_changed():
             self._queue(Lane.SKETCH, "sketch", start + 86_400_000, body)
+        return len(cases)
 
     def _queue_thumbnail(self, at: int, seen: Seen) -> None:
-        if self._thumbnails and seen.body.consents & Consent.PHOTO:
-            seq = self._seq[Lane.RESULT]
-            picture = thumbnail(self._village.device_id, seq, seen)
+        if self.picture and seen.body.consents & Consent.PHOTO:
+            seq, outbox = self._seq[Lane.RESULT], self._outbox + bytes([int(Lane.RESULT)])
+            picture = self.picture(self._village.device_id, outbox, seq, seen)
             if picture:
                 digest = hashlib.sha256(picture).digest()
-                outbox = self._outbox + bytes([int(Lane.RESULT)])
                 block = BlockBody(outbox, seq, "thumbnail", digest, len(picture), 0, picture)
                 self._queue(Lane.BULK, "block", at, block)
 
@@ -202,17 +222,22 @@ class FullDevice:
             Path(f"{self._path}{suffix}").unlink(missing_ok=True)
 
 
-def thumbnail(device_id: str, seq: int, seen: Seen) -> bytes | None:
-    """A small drawn leaf for cases that review would take: spots where it is ill."""
-    import cv2
-
+def thumbnail(device_id: str, _outbox: bytes, seq: int, seen: Seen) -> bytes | None:
+    """A small drawn leaf for cases that review would take."""
     if seen.body.decision == "answer" and seq % 10:
         return None
-    rng = np.random.default_rng(int.from_bytes(hashlib.blake2b(f"{device_id}/{seq}".encode(), digest_size=4).digest()))
-    light = seen.body.quality[1] / 10_000
+    lot = int.from_bytes(hashlib.blake2b(f"{device_id}/{seq}".encode(), digest_size=4).digest())
+    return drawn_leaf(lot, not seen.truth.endswith("healthy"), seen.body.quality[1] / 10_000)
+
+
+def drawn_leaf(lot: int, sick: bool, light: float) -> bytes:
+    """A drawn leaf as JPEG: spots where it is ill."""
+    import cv2
+
+    rng = np.random.default_rng(lot)
     picture = np.full((96, 96, 3), (40, 70, 60), np.uint8)
     cv2.ellipse(picture, (48, 48), (40, 22), float(rng.uniform(0, 180)), 0, 360, (50, 150, 70), -1)
-    if not seen.truth.endswith("healthy"):
+    if sick:
         for _ in range(int(rng.integers(5, 14))):
             centre = (int(48 + rng.normal() * 14), int(48 + rng.normal() * 10))
             cv2.circle(picture, centre, int(rng.integers(2, 5)), (30, 80, 140), -1)

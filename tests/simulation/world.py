@@ -7,6 +7,7 @@ villages) are what drift must tell from a fault.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from math import cos, exp, log, pi
@@ -65,6 +66,8 @@ class Faults:
         camera_from: a batch of cameras in `camera_district` sees darker and otherwise from that day.
         model_from: a tenth of the villages runs `BAD_MODEL`, which is stuck on one disease.
         disease_from: a new disease in `disease_district` looks like a known one: the model is sure and wrong.
+        outbreak_from: a disease the model does not know takes half of `outbreak_crop` in `outbreak_district`: the model
+            calls it most often by the name of what it resembles, and is unsure.
     """
 
     camera_from: date | None = None
@@ -72,18 +75,26 @@ class Faults:
     model_from: date | None = None
     disease_from: date | None = None
     disease_district: str = "Sangli"
+    outbreak_from: date | None = None
+    outbreak_district: str = "Amravati"
+    outbreak_crop: str = "cotton"
 
 
 GOOD_MODEL = "leaf@1.0.0"
 BAD_MODEL = "leaf@1.1.0"
+NEW_DISEASE = "{crop}/new_blight"
+"""The true name of a disease no model knows."""
+_RESEMBLED = "leaf_curl_virus"
 
 
-def villages(count: int, seed: int, cases_a_day: float) -> list[Village]:
-    """`count` villages over the districts."""
+def villages(
+    count: int, seed: int, cases_a_day: float, districts: Sequence[tuple[str, str]] = DISTRICTS
+) -> list[Village]:
+    """`count` villages over the districts, each with its region."""
     rng = random.Random(seed)
     found = []
     for number in range(count):
-        district, region = DISTRICTS[number % len(DISTRICTS)]
+        district, region = districts[number % len(districts)]
         kind = rng.choices([k for k, _ in _KINDS], [w for _, w in _KINDS])[0]
         mix = {crop: weight * rng.lognormvariate(0, 0.3) for crop, weight in _REGION_CROPS[region].items()}
         locale = "hi-IN" if rng.random() < (0.3 if region == "Vidarbha" else 0.05) else "mr-IN"
@@ -114,6 +125,11 @@ class World:
         start = self._faults.model_from
         canary = int(village.device_id.rsplit("-", 1)[1]) % 10 == 3
         return BAD_MODEL if start and day >= start and canary else GOOD_MODEL
+
+    def _breaks_out(self, village: Village, day: date) -> bool:
+        faults = self._faults
+        began = bool(faults.outbreak_from and day >= faults.outbreak_from)
+        return began and village.district == faults.outbreak_district
 
     def linked(self, village: Village, day: date) -> bool:
         """Whether a village has a link on a day: mostly, with stretches of some days without."""
@@ -149,7 +165,11 @@ class World:
         said = truth if right else rng.choice(others)
         new_disease = faults.disease_from and day >= faults.disease_from and village.district == faults.disease_district
         if new_disease and sick and rng.random() < 0.5:
-            truth = f"{crop}/new_blight"
+            truth = NEW_DISEASE.format(crop=crop)
+        if self._breaks_out(village, day) and crop == faults.outbreak_crop and rng.random() < 0.5:
+            truth, sureness = NEW_DISEASE.format(crop=crop), rng.betavariate(4, 3)
+            said = f"{crop}/{_RESEMBLED if _RESEMBLED in diseases and rng.random() < 0.8 else rng.choice(diseases)}"
+            others = [f"{crop}/{name}" for name in (*diseases, "healthy") if f"{crop}/{name}" != said]
         model = self.model_of(village, day)
         if model == BAD_MODEL and rng.random() < 0.6:
             said, sureness = f"{crop}/{diseases[0]}", rng.betavariate(12, 1.2)

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 PROGRAM = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
@@ -28,12 +29,12 @@ def free_port() -> int:
 
 
 class Mosquitto:
-    """One broker process. `ports` are waited for."""
+    """One broker process. `ports` are waited for; `environment` is read at each start, this process's if left out."""
 
-    def __init__(self, configuration: Path, ports: list[int]) -> None:
+    def __init__(self, configuration: Path, ports: list[int], environment: Mapping[str, str] | None = None) -> None:
         self._configuration = configuration
         self._log = configuration.with_suffix(".log")
-        self.ports = ports
+        self.ports, self._environment = ports, environment
         self.process: subprocess.Popen[bytes] | None = None
 
     @classmethod
@@ -53,7 +54,10 @@ class Mosquitto:
     def start(self) -> None:
         assert PROGRAM, MISSING
         self.process = subprocess.Popen(
-            [PROGRAM, "-c", str(self._configuration)], stdout=self._log.open("ab"), stderr=subprocess.STDOUT
+            [PROGRAM, "-c", str(self._configuration)],
+            stdout=self._log.open("ab"),
+            stderr=subprocess.STDOUT,
+            env=self._environment,
         )
         deadline = time.monotonic() + 10
         for port in self.ports:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,27 +26,37 @@ class Centre:
 
     Args:
         folder: everything lies below it.
-        district: the one district whose authority is made.
+        district: whose authority is made.
         sections: more of the server's configuration, TOML.
+        others: more districts whose authorities are made.
+        environment: more of the environment of all its processes.
     """
 
-    def __init__(self, folder: Path, district: str = "pune", sections: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        district: str = "pune",
+        sections: str = "",
+        others: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.processes: list[subprocess.Popen[str]] = []
         secret = folder / "passphrase"
         secret.write_text("four words of wheat\n")
-        self.environment = os.environ | {"PIKVANI_CA_PASSPHRASE_FILE": str(secret)}
+        self.environment = os.environ | {"PIKVANI_CA_PASSPHRASE_FILE": str(secret)} | dict(environment or {})
         ca, out, centre = folder / "ca", folder / "out", folder / "authorities"
         self.command("provision", "ca", "init", "--dir", ca)
-        self.command("provision", "ca", "issue", "district", district, "--dir", ca, "--out", centre)
+        self.command("provision", "ca", "issue", "district", district, *others, "--dir", ca, "--out", centre)
         for name in ("broker", "enrolment"):
             self.command("provision", "ca", "issue", "server", name, "--host", "127.0.0.1", "--dir", ca, "--out", out)
         self.command("provision", "ca", "issue", "centre", "--dir", ca, "--out", out)
         for name in ("root.pem", "root.crl"):
             (centre / name).write_bytes((ca / name).read_bytes())
-        # What every card carries, and what the broker believes: the root and the district's authority.
+        # What every card carries, and what the broker believes: the root and the districts' authorities.
         self.trust = folder / "trust.pem"
-        self.trust.write_bytes((ca / "root.pem").read_bytes() + (centre / f"{district}.pem").read_bytes())
+        known = [ca / "root.pem", *(centre / f"{name}.pem" for name in (district, *others))]
+        self.trust.write_bytes(b"".join(path.read_bytes() for path in known))
         self.device_port, self.centre_port, self.enrol_port = free_port(), free_port(), free_port()
         self.crl, self.pid = folder / "crl.pem", folder / "broker.pid"
         self.config = folder / "centre.toml"
@@ -87,7 +97,8 @@ key_file = "{out / "enrolment.key"}"
             *("--cert", out / "broker.crt", "--key", out / "broker.key", "--persistence-dir", data),
             *("--device-port", self.device_port, "--device-host", "127.0.0.1", "--centre-port", self.centre_port),
         )
-        self.broker = Mosquitto(conf / "mosquitto.conf", [self.device_port, self.centre_port])
+        ports = [self.device_port, self.centre_port]
+        self.broker = Mosquitto(conf / "mosquitto.conf", ports, self.environment)
         self.restarts = 0
         self.stopping = threading.Event()
         self.start_broker()
@@ -106,24 +117,30 @@ key_file = "{out / "enrolment.key"}"
                 self.restarts += 1
                 self.start_broker()
 
-    def command(self, program: str, *words: object, code: int = 0) -> str:
+    def command(self, program: str, *words: object, code: int = 0, timeout_s: float = 120) -> str:
         done = subprocess.run(
             [sys.executable, "-m", f"pikvani_{program}.cli", *map(str, words)],
             capture_output=True,
             text=True,
             env=self.environment,
-            timeout=120,
+            timeout=timeout_s,
         )
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done.stdout + done.stderr
 
     def start(
-        self, program: str, *words: object, ready: bool = True, environment: Mapping[str, str] | None = None
+        self,
+        program: str,
+        *words: object,
+        ready: bool = True,
+        environment: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> subprocess.Popen[str]:
+        """Run a part; `prefix` are words before its own, and end in running it."""
         log = self.folder / f"{program}-{len(self.processes)}.log"
         process = subprocess.Popen(
-            [sys.executable, "-m", f"pikvani_{program}.cli", *map(str, words)],
+            [*prefix, sys.executable, "-m", f"pikvani_{program}.cli", *map(str, words)],
             stdout=subprocess.PIPE,
             stderr=log.open("w"),
             text=True,
