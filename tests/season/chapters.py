@@ -51,7 +51,7 @@ CHAPTERS: list[tuple[str, str, Chapter]] = [
     ),
     (
         "New cameras in one district, a new disease in another",
-        "Hundreds more villages live some months. In one district a delivery of other cameras sees darker; in another "
+        "Many more villages live some months. In one district a delivery of other cameras sees darker; in another "
         "a disease appears that no model knows. The centre must notice both by itself, soon, and say which district "
         "and which crop, and leave all others in peace.",
         learning.drift,

@@ -118,13 +118,13 @@ pre {{ background: #f3e3e3; padding: .6rem; overflow-x: auto; font-size: 13px; }
 <main><h1>{title}</h1>
 <p class="verdict {tone}">{total}</p>
 <p>Pikvani is a small machine in a village. A farmer shows it a sick leaf and speaks to it; it answers in Marathi or
-Hindi, without internet. This page tells of a rehearsal of one season: the real programs ran, three whole devices, a few
-hundred lighter ones and the centre in the district town, and everything was done to them that a season does. Each
-chapter says what happened, what had been promised, and whether it held, with what was seen as proof.</p>"""
+Hindi, without internet. This page tells of a rehearsal of one season: the real programs ran, whole devices, many
+lighter ones and the centre in the district town, and everything was done to them that a season does. Each chapter says
+what happened, what had been promised, and whether it held, with what was seen as proof.</p>"""
 
 _FOOT = """<section><h2>What this rehearsal is not</h2>
 <p>It ran on one computer, and weeks passed in minutes. Cameras looked at photographs of real leaves, kept aside from
-what the model was taught with; voices came from a speech synthesiser. The farmers and diseases of the few hundred light
+what the model was taught with; voices came from a speech synthesiser. The farmers and diseases of the lighter
 devices are made up; their cards, certificates, messages and receipts are real. Where the page says that a version is
 built, a model that was trained before is taken from the shelf: training takes hours. Nothing here was tried by farmers
 in a field.</p><p><small>{about}</small></p></section></main></html>
