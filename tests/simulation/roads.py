@@ -23,12 +23,13 @@ from pikvani_contract.consent import Consent
 from pikvani_contract.messages import SCHEMA, Batch, BlockBody, Body, Lane, LaneDepth, Record, Status
 from pikvani_contract.model.manifest import ReferenceSketch
 from pikvani_contract.sketch import PROJECTIONS
-from pikvani_contract.wire import pack, pack_body
+from pikvani_contract.wire import MAX_PAYLOAD_BYTES, pack, pack_body
 from pikvani_device.adapters.broker_memory import MemoryBroker, MemoryHub
 from pikvani_device.drift.feeder import Feeder
 from pikvani_device.drift.saying import INDIA, say_finished_days
 from pikvani_device.drift.traits import traits_of
 from pikvani_device.store import open_store
+from pikvani_device.sync.batches import fitting
 from pikvani_device.sync.publisher import Publisher, PublisherSettings, Running
 from pikvani_server.fleet.status import read_status
 from pikvani_server.ingest.committing import commit_group
@@ -152,9 +153,10 @@ class LightDevice:
     def link(self, now_ms: int) -> None:
         """Send everything that waits, in batches."""
         for lane in sorted(self._waiting):
-            records = self._waiting[lane]
-            for start in range(0, len(records), 200):
-                part = records[start : start + 200]
+            left = self._waiting[lane]
+            while left:
+                part = fitting(left[:200], MAX_PAYLOAD_BYTES // 2)  # pictures are large
+                left = left[len(part) :]
                 outbox = self._outbox + bytes([int(lane)])
                 batch = Batch(SCHEMA, outbox, int(lane), self._sent[lane] + 1, 0, now_ms, 0, 2, part)
                 self._hub.send(topics.device(self._village.device_id, topics.UP_BATCH), pack(batch))
