@@ -1,11 +1,12 @@
 """Draining a long queue over mutual TLS: our publisher to the receipts, against one paho QoS 1 message a result.
 
 Broker, certificates and PostgreSQL are the production ones on loopback. Ours reads from its durable queue and counts
-until the centre has committed everything, receipts have come back and the outbox is empty. The peer sends from memory
-and never waits: `drain_ratio` is against the one whose subscriber commits each result as it comes (the same end of the
-road, less its durable queue and receipts); against one that stores nothing, and against one that waits for each
-acknowledgement, are beside it. The device is a process of its own, so that its memory can be read: idle and connected,
-and at its peak while 30 days of 100 cases drain. Prints one JSON object. Run: python -m tests.bench.drain
+until the centre has committed everything, receipts have come back and the outbox is empty. The peer sends from memory.
+`drain_ratio`, which is held to the bar, is against the fastest: it never waits, and its subscriber stores nothing.
+Beside it `drain_ratio_committed`, where that subscriber commits each result as it comes (the same end of the road, less
+a durable queue and receipts), and `drain_ratio_waiting`, where each message waits for the acknowledgement of the one
+before. The device is a process of its own, so that its memory can be read: idle and connected, and at its peak while
+30 days of 100 cases drain. Prints one JSON object. Run: python -m tests.bench.drain
 """
 
 from __future__ import annotations
@@ -131,8 +132,8 @@ def one_message_a_result(tls: Path, port: int, centre: dict[str, Any], database:
     """Plain clients, every result a QoS 1 message from memory; results a second.
 
     Returns:
-        `stored`: sent without waiting, until a subscriber has committed all; `arrived`: the same until a subscriber
-        that stores nothing has all; `waiting`: each sent when the one before is acknowledged, as a client must that
+        `arrived`: sent without waiting, until a subscriber that stores nothing has all; `committed`: the same until a
+        subscriber has committed all; `waiting`: each sent when the one before is acknowledged, as a client must that
         loses nothing itself.
     """
     client = _client(DEVICE, tls / "ca.pem", tls / f"{DEVICE}.pem", tls / f"{DEVICE}.key")
@@ -146,7 +147,7 @@ def one_message_a_result(tls: Path, port: int, centre: dict[str, Any], database:
     bodies = [pack_body(case_body(rng)) for _ in range(results)]
     topic = topics.device(DEVICE, topics.UP_ASK)
     rates: dict[str, float] = {}
-    for name, where in (("arrived", None), ("stored", database)):
+    for name, where in (("arrived", None), ("committed", database)):
         listener = PlainListener(centre, where)
         began = time.perf_counter()
         for body in bodies:
@@ -198,11 +199,11 @@ def measure(folder: Path, results: int = 20_000) -> dict[str, float]:
     rate = results / ours["seconds"]
     return {
         "drain_results_per_s": round(rate),
-        "one_message_results_per_s": round(plain["stored"]),
-        "one_message_nothing_stored_results_per_s": round(plain["arrived"]),
+        "one_message_results_per_s": round(plain["arrived"]),
+        "one_message_committed_results_per_s": round(plain["committed"]),
         "one_message_waiting_results_per_s": round(plain["waiting"]),
-        "drain_ratio": round(rate / plain["stored"], 2),
-        "drain_ratio_nothing_stored": round(rate / plain["arrived"], 2),
+        "drain_ratio": round(rate / plain["arrived"], 2),
+        "drain_ratio_committed": round(rate / plain["committed"], 2),
         "drain_ratio_waiting": round(rate / plain["waiting"], 2),
         "outage_days": DAYS,
         "outage_cases": DAYS * CASES_A_DAY,
