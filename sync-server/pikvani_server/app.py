@@ -28,7 +28,7 @@ from pikvani_server.broker.embedded import WARNING, EmbeddedBroker
 from pikvani_server.config import Config
 from pikvani_server.enrolment.building import build_listener
 from pikvani_server.enrolment.listener import IdentityListener
-from pikvani_server.errors import BrokerError, ServerError, StoreAwayError
+from pikvani_server.errors import ServerError, StoreAwayError
 from pikvani_server.fleet.collector import FleetCollector
 from pikvani_server.fleet.listener import StatusListener
 from pikvani_server.ingest.metrics import IngestMetrics
@@ -261,9 +261,7 @@ def run_broker(data_dir: Path, port: int, say: Callable[[str], None]) -> None:
     say(WARNING)
     say(f"ready {json.dumps({'broker': f'{broker.host}:{broker.port}'})}")
     try:
-        while not stopping.wait(1.0):
-            if not broker.running:
-                raise BrokerError(f"the embedded broker on port {broker.port} died; start it again")
+        stopping.wait()
     finally:
         broker.stop()
 
