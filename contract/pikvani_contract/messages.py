@@ -34,7 +34,7 @@ class Lane(IntEnum):
     BULK = 4
 
 
-class Record(msgspec.Struct, array_like=True, frozen=True):
+class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One thing that happened on a device.
 
     Attributes:
@@ -100,7 +100,7 @@ class Receipt(msgspec.Struct, array_like=True, frozen=True):
     wall_ms: Milliseconds
 
 
-class CaseBody(msgspec.Struct, array_like=True, frozen=True):
+class CaseBody(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One farmer's question and what the model said. No photograph, no name, no place.
 
     Attributes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import multiprocessing
@@ -48,6 +49,8 @@ _Event = threading.Event | multiprocessing.synchronize.Event
 _HOUR_S = 3_600.0
 _WEB_THREADS = 4
 _RESTART_DELAY_S = 2.0
+_COLLECT_AFTER = 50_000
+"""Objects made before a worker looks for circles: a group is some ten thousand, and none of them is in a circle."""
 _ALIVE_S = {
     "IngestWorker": 60.0,
     "StatusListener": 60.0,
@@ -327,6 +330,8 @@ def _work(config: Config, number: int, announce: Callable[[], object]) -> None:
     # Of several workers, the process above them is the one systemd watches.
     service = Service(health, os.environ if multiprocessing.parent_process() is None else {})
     _watch(worker, health)
+    gc.freeze()  # what stands here stays; and what comes with a group of results goes with it
+    gc.set_threshold(_COLLECT_AFTER)
     thread = threading.Thread(target=worker.run, name="ingest")
     thread.start()
     parent = multiprocessing.parent_process()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import threading
-from datetime import UTC, datetime
+import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.peers import NOW_MS, OUTBOX, batch, record
 
-from pikvani_contract.messages import AlarmBody, BlockBody, SketchBody
+from pikvani_contract.messages import AlarmBody, BlockBody, CaseBody, SketchBody
 from pikvani_contract.wire import pack
 from pikvani_server.errors import StoreAwayError
 from pikvani_server.ingest.committing import Committed, commit_group
@@ -127,6 +128,15 @@ def test_given_sketches_of_one_day_then_the_newest_revision_wins_in_any_order(st
 
     (row,) = rows(store, schema.sketches)
     assert (row["revision"], row["data"]) == (3, b"3")
+
+
+def test_given_sketches_of_one_day_in_one_group_then_the_newest_revision_wins_in_any_order(store: Store) -> None:
+    for outbox, order in ((b"outbox-1", (1, 3, 2)), (b"outbox-2", (5, 4, 4))):
+        sketches = [SketchBody("leaf@1", "2026-11-23", revision, b"%d" % revision) for revision in order]
+        send(store, batch(*(record(n, kind="sketch", body=s) for n, s in enumerate(sketches, 1)), outbox=outbox))
+
+        (row,) = rows(store, schema.sketches)
+        assert (row["revision"], row["data"]) == (max(order), b"%d" % max(order))
 
 
 def test_given_pieces_of_a_file_in_any_order_and_twice_then_it_is_complete_and_checked(store: Store) -> None:
@@ -286,3 +296,40 @@ def test_given_sketches_of_equal_revision_then_any_order_leaves_the_same_one(sto
     # then the newest revision stays, and of equal ones that with the greater bytes
     found = {(row["revision"], bytes(row["data"])) for row in rows(store, schema.sketches)}  # type: ignore[call-overload]
     assert found == {(9, b"b")}
+
+
+_words = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=64)
+_e4, _count = st.integers(0, 10_000), st.integers(0, 2**63 - 1)
+_bodies = st.builds(
+    CaseBody,
+    **dict.fromkeys(("decision", "reason", "crop", "condition", "model", "runtime", "channel", "locale"), _words),
+    confidence=_e4,
+    others=st.lists(st.tuples(_words, _e4), max_size=8),
+    photos=st.integers(0, 64),
+    latency_ms=_count,
+    quality=st.lists(_e4, max_size=16),
+    consents=_count,
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(bodies=st.lists(_bodies, min_size=1, max_size=4), outbox=st.binary(min_size=8, max_size=8), mono_ms=_count)
+def test_given_any_case_a_device_may_send_then_every_column_holds_what_it_said(
+    store: Store, bodies: list[CaseBody], outbox: bytes, mono_ms: int
+) -> None:
+    whole = batch(*(record(n, body=body, mono_ms=mono_ms) for n, body in enumerate(bodies, 1)), outbox=outbox)
+    device = f"village-{uuid.uuid4()}"
+
+    assert send(store, whole, device=device).counts.dead_letters == 0
+
+    found = sorted((row for row in rows(store, schema.cases) if row["device_id"] == device), key=lambda row: row["seq"])
+    assert len(found) == len(bodies)
+    for row, body in zip(found, bodies, strict=True):
+        said = {name: getattr(body, name) for name in ("decision", "reason", "crop", "condition", "model", "runtime")}
+        said |= {name: getattr(body, name) for name in ("channel", "locale", "photos", "latency_ms", "consents")}
+        said |= {"confidence_e4": body.confidence, "quality_e4": " ".join(map(str, body.quality))}
+        said |= {"others": " ".join(f"{name}:{share}" for name, share in body.others)}
+        said |= {"outbox": outbox, "mono_ms": mono_ms, "offset_ms": NOW_MS - 3_600_000, "trust": 2}
+        said |= {"received_at": datetime.fromtimestamp(NOW_MS / 1000, UTC)}
+        assert {name: row[name] for name in said} == said
+        assert row["happened_at"] <= said["received_at"] + timedelta(days=1)

@@ -33,6 +33,7 @@ from pikvani_device.store.keys import (
     case_of,
     committed,
     pending,
+    shared,
     span,
 )
 from pikvani_device.store.schema import migrations
@@ -218,13 +219,13 @@ class Store(Durable):
             return sum(self._remove(stream, base + a, base + b) for a, b in committed(receipt))
         sequences = _sequences(row[1])
         before = pending(stream, sequences)
-        for first, end in committed(receipt):
-            # Never beyond what was given out: a receipt that lies must not swallow cases to come.
-            if first <= last & SEQ_MASK:
-                sequences.add_interval(first, min(end, last & SEQ_MASK))
-        after = pending(stream, sequences)
-        if after != before:
-            removed = self._count(before) - self._count(after)
+        # Never beyond what was given out: a receipt that lies must not swallow cases to come.
+        said = [(first, min(end, last & SEQ_MASK)) for first, end in committed(receipt) if first <= last & SEQ_MASK]
+        # Only what is new is counted: counting all that waits, at every receipt, would make a long queue slow.
+        if news := shared(before, [(base + first, base + end) for first, end in said]):
+            for first, end in said:
+                sequences.add_interval(first, end)
+            removed = self._count(news)
             self._db.execute(
                 "UPDATE outboxes SET committed = ?, highest = MAX(highest, ?) WHERE stream = ?",
                 (msgspec.msgpack.encode(sequences.intervals()), sequences.highest, stream),

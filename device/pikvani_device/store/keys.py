@@ -6,7 +6,7 @@ sequence, and names a span of records without an index.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pikvani_contract.messages import CaseBody, Lane, Receipt
@@ -87,6 +87,20 @@ def pending(stream: int, sequences: SequenceSet) -> tuple[tuple[int, int], ...]:
     base = stream << SEQ_BITS
     gaps = [(base + first, base + last) for first, last in sequences.gaps()]
     return (*gaps, (base + sequences.highest + 1, base + SEQ_MASK))
+
+
+def shared(some: Sequence[tuple[int, int]], others: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """What two ascending lists of disjoint closed intervals have in common, ascending."""
+    found, i, j = [], 0, 0
+    while i < len(some) and j < len(others):
+        first, last = max(some[i][0], others[j][0]), min(some[i][1], others[j][1])
+        if first <= last:
+            found.append((first, last))
+        if some[i][1] < others[j][1]:
+            i += 1
+        else:
+            j += 1
+    return found
 
 
 def case_id(outbox: bytes, seq: int) -> str:

@@ -157,7 +157,7 @@ class Publisher:
             Seconds that may pass before the next turn, unless `Store.changed` is set earlier.
         """
         now_ms = self._clock.now().mono_ms
-        self._take_receipts()
+        self._take_receipts(now_ms)
         self._count_bytes()
         if not self._broker.connected:
             if self._was_connected:
@@ -194,7 +194,7 @@ class Publisher:
         self._inbox.put((topic, payload))
         self._store.changed.set()
 
-    def _take_receipts(self) -> None:
+    def _take_receipts(self, now_ms: int) -> None:
         newest: dict[bytes, Receipt] = {}
         while True:
             try:
@@ -216,7 +216,7 @@ class Publisher:
             latest_ms = max(receipt.wall_ms for receipt in newest.values())
             self._store.apply_receipts(newest.values(), {_USAGE_FACT: usage, LATEST_KNOWN_TIME_FACT: str(latest_ms)})
         for receipt in newest.values():
-            self._flight.receipted(receipt)
+            self._flight.receipted(receipt, now_ms)
 
     # -- batches ------------------------------------------------------------------------------------------
 

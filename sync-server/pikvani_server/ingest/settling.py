@@ -211,7 +211,7 @@ def _place_case(
     settlement.cases.append(
         (
             received_at,
-            to_utc(happened_ms),
+            happened_ms,
             quality,
             device_id,
             outbox,

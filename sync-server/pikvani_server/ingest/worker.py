@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pikvani_contract import topics
@@ -84,16 +85,24 @@ class IngestWorker:
         )
 
     def run(self) -> None:
-        """Take in until `stop`; what is already taken is settled first."""
+        """Take in until `stop`; what is already taken is settled first.
+
+        While the database works on one group, the next is gathered.
+        """
         self.link.start()
         try:
-            while not self._stopping.is_set():
-                self.beat()
-                self._metrics.connected.set(self.link.ready.is_set())
-                self._metrics.waiting.set(self.link.waiting)
-                deliveries, group = self._gather()
-                if group:
-                    self._settle(deliveries, group)
+            with ThreadPoolExecutor(1, "settle") as settling:
+                settled: Future[None] | None = None
+                while not self._stopping.is_set():
+                    self.beat()
+                    self._metrics.connected.set(self.link.ready.is_set())
+                    self._metrics.waiting.set(self.link.waiting)
+                    deliveries, group = self._gather()
+                    if settled:
+                        settled.result()
+                    settled = settling.submit(self._settle, deliveries, group) if group else None
+                if settled:
+                    settled.result()
         finally:
             self.link.stop()
 

@@ -8,18 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 
 from pikvani_server.store import schema
-from pikvani_server.store.rows import BLOCK_COLUMNS, CASE_COLUMNS, CONSENT_COLUMNS, ERASURE_COLUMNS, Row, Settlement
+from pikvani_server.store.rows import (
+    BLOCK_COLUMNS,
+    CASE_COLUMNS,
+    CONSENT_COLUMNS,
+    ERASURE_COLUMNS,
+    Row,
+    Settlement,
+    StreamKey,
+)
 from pikvani_server.store.schema_learning import review_items, review_labels, review_leases
 from pikvani_server.store.schema_privacy import consents, erasures
 
 Key = tuple[str, bytes, int]
 """Device, outbox and sequence of a case."""
 _KEY = ("device_id", "outbox", "seq")
+_ARRIVING = {
+    name: (itemgetter(columns.index("device_id"), columns.index("outbox")), columns)
+    for name, columns in (("cases", CASE_COLUMNS), ("blocks", BLOCK_COLUMNS), ("consents", CONSENT_COLUMNS))
+}
+"""What a tombstone can turn away: how to read the stream of a row, and its columns."""
 _AGAIN_AFTER = timedelta(days=1)
 """What comes so long after a device obeyed was not under way: an old copy of its card lives."""
 
@@ -31,15 +45,14 @@ def of(table: sa.Table, key: Key) -> sa.ColumnElement[bool]:
 
 def turn_away(connection: sa.Connection, settlement: Settlement) -> None:
     """Take out of a settlement what was erased before it came. The records count as committed all the same."""
-    at = {"cases": CASE_COLUMNS, "blocks": BLOCK_COLUMNS, "consents": CONSENT_COLUMNS}
-    found = {name: [_key(row, columns) for row in getattr(settlement, name)] for name, columns in at.items()}
-    arriving = {key for keys in found.values() for key in keys}
-    if not arriving:
+    streams = {stream(row) for name, (stream, _) in _ARRIVING.items() for row in getattr(settlement, name)}
+    if not streams:
         return
-    known = _tombstones(connection, arriving)
+    known = _tombstones(connection, streams)
     known |= {_key(row, ERASURE_COLUMNS): row[ERASURE_COLUMNS.index("whole")] for row in settlement.erasures}
     if not known:
         return
+    found = {name: [_key(row, at) for row in getattr(settlement, name)] for name, (_, at) in _ARRIVING.items()}
     cases_before = len(settlement.cases)
     away: dict[Key, int] = {}
     for name, keys in found.items():
@@ -105,8 +118,8 @@ def delete(connection: sa.Connection, key: Key, whole: bool) -> None:
 _TABLES = (schema.blocks, schema.files, review_items, review_labels, review_leases, consents)
 
 
-def _tombstones(connection: sa.Connection, keys: set[Key]) -> dict[Key, bool]:
-    devices, outboxes = {key[0] for key in keys}, {key[1] for key in keys}
+def _tombstones(connection: sa.Connection, streams: set[StreamKey]) -> dict[Key, bool]:
+    devices, outboxes = {device_id for device_id, _ in streams}, {outbox for _, outbox in streams}
     query = sa.select(*(erasures.c[name] for name in _KEY), erasures.c.whole).where(
         erasures.c.device_id.in_(sorted(devices)), erasures.c.outbox.in_(sorted(outboxes))
     )

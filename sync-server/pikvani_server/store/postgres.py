@@ -5,6 +5,7 @@ This is the hot path of the centre: a group of batches is four statements and on
 
 from __future__ import annotations
 
+import struct
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ from sqlalchemy.dialects import postgresql
 
 from pikvani_server.errors import StoreAwayError, StoreRefusedError
 from pikvani_server.store import erasing, migrate, partitions, sequence_codec
-from pikvani_server.store.rows import CASE_COLUMNS, Row, Settlement, StreamKey, StreamState
+from pikvani_server.store.case_copy import COPY_COLUMNS, encode_cases
+from pikvani_server.store.rows import Row, Settlement, StreamKey, StreamState
 from pikvani_server.store.sql import SqlStore
 
 T = TypeVar("T")
@@ -186,12 +188,15 @@ def _write_streams(cursor: psycopg.Cursor[Any], settlement: Settlement) -> None:
 
 
 def _copy_cases(cursor: psycopg.Cursor[Any], table: str, rows: list[Row]) -> None:
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, CASE_COLUMNS))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, COPY_COLUMNS))
     )
-    with cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write_row(row)
+    try:
+        with cursor.copy(statement) as copy:
+            for piece in encode_cases(rows):
+                copy.write(piece)
+    except (struct.error, UnicodeEncodeError) as error:
+        raise StoreRefusedError(f"a case does not fit its columns: {error}") from error
 
 
 def _write_seen(cursor: psycopg.Cursor[Any], settlement: Settlement) -> None:

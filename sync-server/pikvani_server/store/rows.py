@@ -134,7 +134,8 @@ class Settlement:
 
     Attributes:
         streams: new states of the streams that were locked.
-        cases: rows in the order of `CASE_COLUMNS`; the others likewise.
+        cases: rows in the order of `CASE_COLUMNS`, `happened_at` in UTC milliseconds; the others likewise, their times
+            all of them times.
         seen: when each device was last heard.
         counts: what to add to the totals.
     """

@@ -99,8 +99,9 @@ class SqlStore:
             index_elements=["device_id", "outbox", "seq"],
             set_={"purposes": consents.c.purposes.bitwise_or(insert.excluded.purposes)},
         )
-        for row in sorted(_dicts(CONSENT_COLUMNS, rows), key=lambda r: (r["device_id"], r["outbox"], r["seq"])):
-            connection.execute(grown, row)
+        connection.execute(
+            grown, sorted(_dicts(CONSENT_COLUMNS, rows), key=lambda r: (r["device_id"], r["outbox"], r["seq"]))
+        )
 
     def _write_sketches(self, connection: sa.Connection, rows: list[Row]) -> None:
         insert = self._insert(schema.sketches)
@@ -116,8 +117,13 @@ class SqlStore:
                 ),
             ),
         )
-        for row in sorted(_dicts(SKETCH_COLUMNS, rows), key=lambda r: (r["device_id"], r["model"], r["day"])):
-            connection.execute(newest, row)
+        kept: dict[tuple[str, str, str], dict[str, Any]] = {}
+        for row in _dicts(SKETCH_COLUMNS, rows):
+            key = (row["device_id"], row["model"], row["day"])
+            before = kept.get(key)
+            if before is None or (row["revision"], row["data"]) > (before["revision"], before["data"]):
+                kept[key] = row
+        connection.execute(newest, [kept[key] for key in sorted(kept)])
 
     def _write_dead_letters(self, connection: sa.Connection, rows: list[Row]) -> None:
         insert = self._insert(schema.dead_letters)
