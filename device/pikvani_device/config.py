@@ -150,7 +150,7 @@ class SyncSection(Section, frozen=True):
         max_batch_records: records in one message.
         max_batch_age_s: a record waits at most this long for company.
         receipt_timeout_s: without a receipt by then, a batch goes again.
-        in_flight_batches: batches sent and not yet committed at the centre.
+        in_flight_batches: batches sent and not yet committed at the centre; twice as many where receipts are quick.
         monthly_budget_mb: megabytes a month over the link; 0 for no limit.
         reserve_percent: share of the budget kept for results and alarms.
         centre_keys: the centre's public keys for USB sticks; empty where no stick is used.
