@@ -111,8 +111,11 @@ def sync(found: Found) -> list[str]:
          bound("0, 0", one["lost"] == one["duplicates"] == 0)),
     ]  # fmt: skip
     cpu = one["one_worker"]["cpu_s"]
+    rounds = sorted(one["drain_ratio_rounds"])
     about = (
-        f"CPU seconds of one worker's run: worker {cpu['workers']}, broker {cpu['broker']}, database {cpu['database']}."
+        f"The drain is the median of {len(rounds)} rounds in which peers and we took turns, ratios {rounds[0]} to "
+        f"{rounds[-1]}. CPU seconds of one worker's run: worker {cpu['workers']}, broker "
+        f"{cpu['broker']}, database {cpu['database']}."
     )
     return [*table(("what", "ours", "peer", "ratio", "bound"), rows), "", about]
 
