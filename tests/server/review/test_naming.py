@@ -39,3 +39,17 @@ def test_what_is_no_name_is_not_kept(sqlite_store: Store, written: str) -> None:
     case = {"device": key.device_id, "outbox": key.outbox.hex(), "seq": str(key.seq)}
     centre.send(client, "/review/label", condition="", other=written, **case)
     assert queue.labels_of(sqlite_store, key) == []
+
+
+def test_given_a_case_without_a_crop_then_the_page_asks_for_the_crop_too(sqlite_store: Store) -> None:
+    (key,) = send(sqlite_store, 1, crop="")
+    client = centre.client_of(centre.build(sqlite_store), sqlite_store, "agronomist")
+    case = {"device": key.device_id, "outbox": key.outbox.hex(), "seq": str(key.seq)}
+    assert "Crop: its name, in Latin letters" in client.get("/review").text
+
+    centre.send(client, "/review/label", condition="", other="New blight", **case)
+    assert queue.labels_of(sqlite_store, key) == []
+    assert "with the crop before it" in client.get("/review").text
+
+    centre.send(client, "/review/label", condition="", other="Cotton: new blight", **case)
+    assert [label["condition"] for label in queue.labels_of(sqlite_store, key)] == ["cotton/new_blight"]

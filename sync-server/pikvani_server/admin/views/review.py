@@ -58,7 +58,10 @@ def give() -> ResponseReturnValue:
     if form.get("skip"):
         return redirect(back)
     if not condition:
-        cookies.say(t("Choose a condition first."), "bad")
+        asked = t("Choose a condition first.")
+        if form.get("other", "").strip():
+            asked = t("Write the name in Latin letters, with the crop before it: “Cotton: new spots”.")
+        cookies.say(asked, "bad")
         return redirect(back)
     try:
         state = queue.give_label(
@@ -154,11 +157,14 @@ def _shown(item: Found | None, referee: bool = False) -> ResponseReturnValue:
 
 
 def _written(text: str, crop: str) -> str:
-    """A condition that somebody wrote because no list has it: `New blight` of cotton is `cotton/new_blight`."""
+    """A condition that somebody wrote because no list has it: `New blight` of cotton is `cotton/new_blight`.
+
+    Empty where the farmer picked no crop and nobody wrote one, as in `Cotton: new blight`.
+    """
     first, cut, second = text.replace(":", "/").partition("/")
     parts = (first, second) if cut else (crop, first)
     slugs = [re.sub(r"[^a-z0-9]+", "_", part.lower()).strip("_") for part in parts]
-    return "/".join(slugs) if slugs[1] else ""
+    return "/".join(slugs) if all(slugs) else ""
 
 
 def _choices(crop: str) -> list[tuple[str, list[str]]]:
