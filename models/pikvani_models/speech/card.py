@@ -49,7 +49,7 @@ def _lines(manifest: SpeechManifest) -> list[str]:
         f"- Network: log-mel features of {manifest.features.sample_rate_hz // 1_000} kHz speech to "
         f"{len(manifest.units)} sounds of both languages, heard in {len(manifest.views)} views; {_size(manifest)}.",
         f"- Quantised: {manifest.quantisation or 'not said'}.",
-        f"- **Trained on synthetic voices alone{_but_real(manifest)}.** Expect more mistakes with voices, rooms and "
+        f"- **Trained on synthetic voices{_but_real(manifest)}.** Expect more mistakes with voices, rooms and "
         "villages it was never measured on; short words of one vowel are the usual ones.",
         *_rejection(manifest.rejection),
         "- What was tried, and which bars are not reached: `models/EXPERIMENTS.md`, Speech.",
@@ -70,7 +70,8 @@ def _size(manifest: SpeechManifest) -> str:
 
 
 def _but_real(manifest: SpeechManifest) -> str:
-    return " and a real set" if any(corpus.name == "real" for corpus in manifest.corpora) else ""
+    real = sum(corpus.clips for corpus in manifest.corpora if corpus.name == "real")
+    return f" and {real} real clips" if real else " alone"
 
 
 def _rejection(rejection: Rejection) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Literal, TextIO
 import click
 
 from pikvani_contract.model.manifest import PackageError
+from pikvani_contract.speech.package import MODEL_FILE
 from pikvani_contract.speech.phones import Language, UnspeakableError, phrase_pronunciations
 from pikvani_contract.speech.prompts import Locale
 from pikvani_models.speech.card import record
@@ -37,18 +38,22 @@ def own_words(terms: Path, more: Path | None) -> dict[Language, list[str]]:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the shards.")
 @click.option("--clips", type=int, default=6_000, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True)
-def synthesise(engine: str, terms: Path, numbers: Path | None, out: Path, clips: int, seed: int) -> None:
+@click.option("--vocabulary", type=click.Path(path_type=Path, exists=True), help="CSV: half the lines are made of it.")
+def synthesise(
+    engine: str, terms: Path, numbers: Path | None, out: Path, clips: int, seed: int, vocabulary: Path | None
+) -> None:
     """Have a voice say training words; a second run goes on."""
     from pikvani_models.speech.corpus import synthesise as run
 
-    run(engine, own_words(terms, numbers), clips, out, seed)
+    run(engine, own_words(terms, numbers), clips, out, seed, vocabulary)
 
 
 @click.command("train-speech")
 @click.option("--corpus", type=click.Path(path_type=Path, exists=True), required=True, help="Folder of shards.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoints and weights.")
-@click.option("--minutes", type=float, default=60.0, show_default=True, help="Time to train; resumable.")
-@click.option("--start", type=click.Path(path_type=Path, exists=True), help="Weights to go on from.")
+@click.option("--steps", type=int, default=10_000, show_default=True, help="Batches of 32 clips; resumable.")
+@click.option("--start", type=click.Path(path_type=Path, exists=True), help="Package to go on from.")
+@click.option("--keep", type=float, default=0.0, show_default=True, help="Weight of staying near what it hears.")
 @click.option("--rate", type=float, default=1.5e-3, show_default=True, help="Peak learning rate.")
 @click.option("--real", type=click.Path(path_type=Path, exists=True), help="Folder of real clips with text.json.")
 @click.option("--threads", type=int, default=2, show_default=True)
@@ -57,8 +62,9 @@ def synthesise(engine: str, terms: Path, numbers: Path | None, out: Path, clips:
 def train(
     corpus: Path,
     out: Path,
-    minutes: float,
+    steps: int,
     start: Path | None,
+    keep: float,
     rate: float,
     real: Path | None,
     threads: int,
@@ -69,6 +75,7 @@ def train(
     try:
         import torch
 
+        from pikvani_models.speech.regrown import from_package
         from pikvani_models.speech.training import SHARES, SpeechStream, read_real, read_shards
         from pikvani_models.speech.training import train as run
     except ImportError as error:
@@ -78,7 +85,8 @@ def train(
     said = read_shards(corpus, longest) + (read_real(real) if real else [])
     if not said:
         raise click.ClickException(f"{corpus} holds no finished shard: run synthesise-speech first")
-    click.echo(str(run(SpeechStream(said, SHARES, 32, 1), out, minutes * 60, start, rate, workers=workers)))
+    net = from_package(start / MODEL_FILE) if start else None
+    click.echo(str(run(SpeechStream(said, SHARES, 32, 1), out, steps, net, rate, keep, workers)))
 
 
 @click.command("package-speech")
@@ -86,13 +94,15 @@ def train(
 @click.option("--corpus", type=click.Path(path_type=Path, exists=True), required=True, help="Shards for INT8 ranges.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Package folder to write.")
 @click.option("--version", required=True, help="Version of the package, such as 1.0.0.")
-def package(weights: Path, corpus: Path, out: Path, version: str) -> None:
+@click.option("--real", type=click.Path(path_type=Path, exists=True), help="Real clips it was trained on, text.json.")
+@click.option("--start", type=click.Path(path_type=Path, exists=True), help="Package it went on from.")
+def package(weights: Path, corpus: Path, out: Path, version: str, real: Path | None, start: Path | None) -> None:
     """Export weights to INT8, fit the rejection, and write a package."""
     try:
         from pikvani_models.speech.packaging import build
     except ImportError as error:
         raise click.ClickException(f"{error.name} is not installed: see models/README.md") from error
-    build(weights, corpus, out, version)
+    build(weights, corpus, out, version, real, start)
     click.echo(str(out))
 
 

@@ -17,11 +17,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pikvani_contract.speech.phones import Language, UnspeakableError, pronunciations
+from pikvani_contract.speech.phones import Language, UnspeakableError, phrase_pronunciations, pronunciations
 from pikvani_models.speech import voices
 from pikvani_models.speech.ipa import ipa_of, units_of, with_marathi_ts
+from pikvani_models.speech.sentences import closed_sentences, phrases_by_slot
 
 SHARD_CLIPS = 250
+_SLOT_ODDS = {"colour": 3.0, "symptom": 4.0, "part": 3.0, "crop": 2.0, "number": 4.0, "answer": 2.0}
 _LISTS = {"hi": "/usr/share/aspell/hi.cwl.gz", "mr": "/usr/share/aspell/mr.cwl.gz"}
 
 
@@ -66,13 +68,24 @@ def rarity(words: Sequence[str], language: Language) -> NDArray[np.float64]:
 
 
 def lines(
-    language: Language, own: Sequence[str], count: int, rng: np.random.Generator, marathi_ts: bool = False
+    language: Language,
+    own: Sequence[str],
+    count: int,
+    rng: np.random.Generator,
+    marathi_ts: bool = False,
+    said: Sequence[str] = (),
 ) -> list[Line]:
-    """`count` random lines: three in five one word, else two or three; a third of the words are the product's own."""
+    """`count` random lines: three in five one word, else two or three; a third of the words are the product's own.
+
+    Where there are phrases and sentences of the product, `said`, they are half of the lines.
+    """
     common = [w for w in dictionary(language) if not is_held_out(w)]
     odds = rarity(common, language)
     texts = []
     for _ in range(count):
+        if said and rng.random() < 0.5:
+            texts.append(said[int(rng.integers(len(said)))])
+            continue
         size = 1 if rng.random() < 0.6 else int(rng.integers(2, 4))
         words = [
             str(own[rng.integers(len(own))])
@@ -91,7 +104,24 @@ def lines(
     return made
 
 
-def synthesise(engine: str, own: dict[Language, list[str]], count: int, folder: Path, seed: int) -> None:
+def vocabulary_lines(vocabulary: Path, language: Language, count: int, rng: np.random.Generator) -> list[str]:
+    """Phrases of the vocabulary and sentences of them, half and half; short words that matter come oftener."""
+    by_slot = phrases_by_slot(vocabulary, language)
+    slots = sorted(by_slot)
+    odds = np.array([_SLOT_ODDS.get(slot, 1.0) for slot in slots])
+    alone = [by_slot[slots[int(rng.choice(len(slots), p=odds / odds.sum()))]] for _ in range(count // 2)]
+    phrases = [some[int(rng.integers(len(some)))] for some in alone]
+    return phrases + [one.text for one in closed_sentences(vocabulary, language, count - len(phrases), rng)]
+
+
+def synthesise(
+    engine: str,
+    own: dict[Language, list[str]],
+    count: int,
+    folder: Path,
+    seed: int,
+    vocabulary: Path | None = None,
+) -> None:
     """Fill `folder` with shards of `engine` until it holds `count` clips; a second call goes on.
 
     Args:
@@ -100,21 +130,25 @@ def synthesise(engine: str, own: dict[Language, list[str]], count: int, folder: 
         count: clips in all.
         folder: made when missing; `ENGINE-SEED-NNNN.npz` and `.jsonl`.
         seed: of words and voices.
+        vocabulary: CSV (id, slot, hi, mr): half of the lines are its phrases and sentences made of them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     shard = 0
     while shard * SHARD_CLIPS < count:
         stem = folder / f"{engine}-{seed}-{shard:04d}"
         if not stem.with_suffix(".jsonl").exists():
-            _write_shard(stem, list(_clips(engine, own, np.random.default_rng((seed, shard)))))
+            _write_shard(stem, list(_clips(engine, own, np.random.default_rng((seed, shard)), vocabulary)))
             print(f"{engine}: {(shard + 1) * SHARD_CLIPS}/{count}", flush=True)
         shard += 1
 
 
-def _clips(engine: str, own: dict[Language, list[str]], rng: np.random.Generator) -> Iterator[tuple[Line, voices.Clip]]:
+def _clips(
+    engine: str, own: dict[Language, list[str]], rng: np.random.Generator, vocabulary: Path | None
+) -> Iterator[tuple[Line, voices.Clip]]:
     half: list[Line] = []
     for language in own:
-        half += lines(language, own[language], SHARD_CLIPS // len(own) + 8, rng, engine == "kokoro")
+        said = vocabulary_lines(vocabulary, language, SHARD_CLIPS, rng) if vocabulary else []
+        half += lines(language, own[language], SHARD_CLIPS // len(own) + 8, rng, engine == "kokoro", said)
     rng.shuffle(half)  # type: ignore[arg-type]
     chosen = half[:SHARD_CLIPS]
     if engine == "kokoro":
@@ -135,8 +169,7 @@ def _clips(engine: str, own: dict[Language, list[str]], rng: np.random.Generator
 
 def _agrees(line: Line) -> bool:
     """Festival reads by rules of its own: only words that our rules and espeak-ng read alike are trusted."""
-    words = line.text.split()
-    return len(words) == 1 and line.units in pronunciations(words[0], line.language)[:1]
+    return line.units == phrase_pronunciations(line.text, line.language)[0]
 
 
 def _write_shard(stem: Path, made: list[tuple[Line, voices.Clip]]) -> None:

@@ -54,7 +54,7 @@ def _spoilt(whole: Clip, backgrounds: Sequence[Clip], rng: np.random.Generator) 
     if rng.random() < 0.55:
         whole = in_room(whole, rng)
     if rng.random() < 0.9:
-        ratio_db = rng.normal(18, 8) if rng.random() < 0.75 else rng.uniform(0, 40)
+        ratio_db = rng.normal(16, 8) if rng.random() < 0.75 else rng.uniform(0, 40)
         chosen = backgrounds[int(rng.integers(len(backgrounds)))]
         turned = np.resize(np.roll(chosen, int(rng.integers(len(chosen)))), length)
         whole = whole + _level(turned) * 10 ** (-max(float(ratio_db), -1.0) / 20)

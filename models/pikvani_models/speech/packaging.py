@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -50,7 +51,9 @@ ACCEPT_SHARE = 0.95
 """Share of right phrases that shall be accepted, of hardened synthetic clips."""
 
 
-def build(weights: Path, corpus: Path, out: Path, version: str, real_clips: int = 0) -> None:
+def build(
+    weights: Path, corpus: Path, out: Path, version: str, real: Path | None = None, start: Path | None = None
+) -> None:
     """Write the package folder `out`.
 
     Args:
@@ -58,7 +61,9 @@ def build(weights: Path, corpus: Path, out: Path, version: str, real_clips: int 
         corpus: shards, for INT8 ranges and for fitting the rejection.
         out: made when missing.
         version: such as 1.0.0.
-        real_clips: real clips the weights were trained on, for the manifest.
+        real: real clips the weights were trained on, `text.json` in their folder.
+        start: the package they went on from: its clips count too, and its rejection is kept, since scores hardly move
+            and the device's other limits go with it.
     """
     net = SpeechNet()
     net.load_state_dict(torch.load(weights, map_location="cpu"))
@@ -72,7 +77,12 @@ def build(weights: Path, corpus: Path, out: Path, version: str, real_clips: int 
     without_prior(net, [features_of(one.samples.astype(np.float32) / 32_768, View()) for one in plain], PRIOR_SHARE)
     out.mkdir(parents=True, exist_ok=True)
     done = export(net, [log_mel(clip) for clip in heard[:_RANGE_CLIPS]], out / MODEL_FILE)
-    counts = Counter(one.kind for one in said) + Counter({"real": real_clips})
+    counts = Counter(one.kind for one in said)
+    if real:
+        counts["real"] = len(json.loads((real / "text.json").read_text("utf-8")))
+    before = load_speech_package(start).manifest if start else None
+    if before:
+        counts += Counter({one.name: one.clips for one in before.corpora})
     manifest = SpeechManifest(
         schema=1,
         name="speech",
@@ -89,8 +99,11 @@ def build(weights: Path, corpus: Path, out: Path, version: str, real_clips: int 
         views=VIEWS,
     )
     write_manifest(out, manifest)
-    ear = package_ear(out)
-    rejection = fit_rejection([ear(x) for x in heard[_RANGE_CLIPS:]], chosen[_RANGE_CLIPS:], rng)
+    if before:
+        rejection = msgspec.structs.replace(before.rejection, phrase=None, sentence=None)
+    else:
+        ear = package_ear(out)
+        rejection = fit_rejection([ear(x) for x in heard[_RANGE_CLIPS:]], chosen[_RANGE_CLIPS:], rng)
     write_manifest(out, msgspec.structs.replace(manifest, rejection=rejection))
     load_speech_package(out)
 

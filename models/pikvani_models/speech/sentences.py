@@ -46,6 +46,15 @@ class Closed:
     slots: dict[str, tuple[str, ...]]
 
 
+def phrases_by_slot(vocabulary: Path, language: Language) -> dict[str, list[str]]:
+    """What may be said for each slot, out of a vocabulary (CSV: id, slot, hi, mr; ways parted by |)."""
+    found: dict[str, set[str]] = {}
+    with vocabulary.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            found.setdefault(row["slot"], set()).update(row[language].split("|"))
+    return {slot: sorted(said) for slot, said in found.items()}
+
+
 def closed_sentences(vocabulary: Path, language: Language, count: int, rng: np.random.Generator) -> list[Closed]:
     """Random sentences out of the vocabulary's words (CSV: id, slot, hi, mr; ways parted by |)."""
     meanings: dict[tuple[str, str], set[str]] = {}

@@ -1,12 +1,13 @@
-"""CTC training against a clock, resumable: synthetic shards and, where given, real clips, made hard each time anew."""
+"""CTC training, resumable: synthetic shards and, where given, real clips, made hard each time anew."""
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,18 +15,27 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from pikvani_contract.speech.features import BANDS, SAMPLE_RATE_HZ, log_mel
 from pikvani_contract.speech.phones import UNITS, phrase_pronunciations
-from pikvani_models.speech.hardship import harden, noise
+from pikvani_models.speech.hardship import harden, noise, spoken
 from pikvani_models.speech.network import SpeechNet
+from pikvani_models.speech.regrown import find_norms
 from pikvani_models.speech.scoring import read_clip
 
 _INDEX = {unit: k for k, unit in enumerate(UNITS)}
-_SAVE_EVERY_S = 90.0
-SHARES = {"kokoro": 5.0, "espeak": 2.0, "festival": 1.2, "real": 0.6}
+_SAY_EVERY, _SAVE_EVERY = 50, 200
+"""Batches."""
+_SETTLE = 150
+"""Batches on which the last bias is found anew."""
+Batch = tuple[Tensor, Tensor, Tensor]
+"""Features `[n, frames, 40]`, targets `[sum]`, target lengths `[n]`."""
+SHARES = {"kokoro": 5.0, "espeak": 1.6, "festival": 1.2, "real": 0.9}
 """Odds of a clip's kind."""
+_ROOM = 2_400
+"""Samples left before and after what is said in a real clip."""
 
 
 @dataclass(frozen=True)
@@ -53,18 +63,23 @@ def read_shards(folder: Path, longest_s: float = 6.0) -> list[Said]:
 
 
 def read_real(folder: Path) -> list[Said]:
-    """Real clips: `folder/text.json` maps a file's path below it to `{"text", "language"}`."""
+    """Real clips: `folder/text.json` maps a file's path below it to `{"text", "language"}`.
+
+    `"units"`, parted by blanks, says which of the ways of saying the text is heard; else it is the likeliest.
+    """
     found = []
     for name, entry in json.loads((folder / "text.json").read_text("utf-8")).items():
         samples = read_clip(folder / name)
         level = float(np.abs(samples).max(initial=1e-6))
-        units = phrase_pronunciations(entry["text"], entry["language"])[0]
+        units = tuple(entry.get("units", "").split()) or phrase_pronunciations(entry["text"], entry["language"])[0]
+        first, last = spoken(samples)
+        samples = samples[max(first - _ROOM, 0) : last + _ROOM]
         found.append(Said((samples / level * 32_000).astype(np.int16), tuple(_INDEX[u] for u in units), "real"))
     return found
 
 
 class SpeechStream(IterableDataset):  # type: ignore[type-arg]
-    """Endless batches `(features [n, frames, 40], targets [sum], target lengths [n])`, hardened.
+    """Endless batches, hardened.
 
     Args:
         said: clips.
@@ -85,7 +100,7 @@ class SpeechStream(IterableDataset):  # type: ignore[type-arg]
         # Within a kind, clips with rare units come oftener.
         self.within = {kind: np.cumsum(rare[group]) / rare[group].sum() for kind, group in self.groups.items()}
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[Batch]:
         worker = get_worker_info()
         rng = np.random.default_rng((self.seed, worker.id if worker else 0))
         babble = [self._clip(int(rng.integers(len(self.said)))) for _ in range(60)]
@@ -109,7 +124,7 @@ class SpeechStream(IterableDataset):  # type: ignore[type-arg]
 
     def _batch(
         self, chosen: Sequence[Said], backgrounds: Sequence[NDArray[np.float32]], rng: np.random.Generator
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> Batch:
         length = int(max(len(s.samples) for s in chosen) * 1.1) + int(rng.integers(1_600, 6_400))
         length = -(-length // 1_600) * 1_600
         made = []
@@ -135,83 +150,126 @@ def _masked(features: NDArray[np.float32], rng: np.random.Generator) -> NDArray[
     return features
 
 
+def settle(net: SpeechNet, batches: Iterator[Batch], steps: int) -> None:
+    """Find the last bias anew: a package's outputs lack most of their prior, which CTC cannot be gone on from."""
+    net.requires_grad_(False)
+    bias = net.leave.bias
+    assert bias is not None
+    bias.requires_grad_(True)
+    optimizer = torch.optim.Adam([bias], lr=0.1)
+    slower = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.05 ** (1 / steps))
+    for _ in range(steps):
+        features, targets, lengths = next(batches)
+        loss = _ctc(_heard(net, features), targets, lengths)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        slower.step()
+    net.requires_grad_(True)
+
+
+def teacher_of(net: SpeechNet) -> SpeechNet:
+    """A frozen copy, without the blocks that do nothing yet."""
+    teacher = copy.deepcopy(net)
+    kept = [block for block in teacher.blocks if bool(block.norm.weight.any())]  # type: ignore[union-attr, operator]
+    teacher.blocks = nn.Sequential(*kept)
+    return teacher.eval().requires_grad_(False)
+
+
 def train(
     stream: SpeechStream,
     folder: Path,
-    budget_s: float,
-    start: Path | None = None,
+    steps: int,
+    start: SpeechNet | None = None,
     rate: float = 1.5e-3,
-    channels: int = 256,
+    keep: float = 0.0,
     workers: int = 1,
 ) -> Path:
-    """Train for `budget_s` seconds of wall time and return the averaged weights; a second call goes on.
+    """Train for `steps` batches and return the averaged weights; a second call goes on.
 
     Args:
         stream: batches.
         folder: `log.jsonl`, `state.pt`, `weights.pt`.
-        budget_s: wall time in all, pauses between calls left out.
-        start: weights to begin from instead of chance.
+        steps: batches in all.
+        start: a network to begin from instead of chance, see `regrown`.
         rate: peak learning rate.
-        channels: of the network.
+        keep: weight of staying near what `start` hears in each frame, beside hearing the units right.
         workers: processes that make batches.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    net, average = SpeechNet(channels), SpeechNet(channels)
-    if start is not None:
-        net.load_state_dict(torch.load(start, map_location="cpu"))
-    average.load_state_dict(net.state_dict())
+    state, first = folder / "state.pt", folder / "first.pt"
+    held = torch.load(state, map_location="cpu") if state.exists() else None
+    stream.seed += int(held["step"]) if held else 0
+    batches = iter(DataLoader(stream, batch_size=None, num_workers=workers, prefetch_factor=8))
+    net = start or SpeechNet()
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if start is not None and not first.exists():
+        find_norms(net, [next(batches)[0] for _ in range(40)])
+        settle(net, batches, _SETTLE)
+        torch.save(net.state_dict(), first)
+    elif first.exists():
+        net.load_state_dict(torch.load(first, map_location="cpu"))
+    teacher = teacher_of(net) if keep else None
+    average = copy.deepcopy(net)
     optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.02, betas=(0.9, 0.98))
-    spent, step, state = 0.0, 0, folder / "state.pt"
-    if state.exists():
-        held = torch.load(state, map_location="cpu")
+    if held:
         net.load_state_dict(held["net"])
         average.load_state_dict(held["average"])
         optimizer.load_state_dict(held["optimizer"])
-        spent, step = float(held["spent"]), int(held["step"])
-    stream.seed += step
-    batches = iter(DataLoader(stream, batch_size=None, num_workers=workers, prefetch_factor=8))
-    loss_of = nn.CTCLoss(zero_infinity=True)
+    parts = {"net": net, "average": average, "optimizer": optimizer}
     net.train()
-    begun, saved, shown, running = time.monotonic() - spent, time.monotonic(), 0.0, 0.0
-    while (elapsed := time.monotonic() - begun) < budget_s:
-        progress = elapsed / budget_s
-        factor = min(1.0, (step + 1) / 400) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+    began, running = time.process_time(), 0.0
+    for step in range(int(held["step"]) if held else 0, steps):
+        factor = min(1.0, (step + 1) / 400) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
         for group in optimizer.param_groups:
             group["lr"] = rate * factor
         features, targets, lengths = next(batches)
-        with torch.autocast("cpu", torch.bfloat16):
-            log_probs = net(features)
-        log_probs = log_probs.float().transpose(0, 1)
-        frames = torch.full((features.shape[0],), log_probs.shape[0])
-        loss = loss_of(log_probs, targets, frames, lengths)
+        log_probs = _heard(net, features)
+        loss = _ctc(log_probs, targets, lengths)
+        if teacher is not None:
+            with torch.no_grad():
+                wanted = _heard(teacher, features)
+            each = functional.kl_div(log_probs, wanted, log_target=True, reduction="sum")
+            loss = loss + keep * each / (log_probs.shape[0] * log_probs.shape[1])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 2.0)
         optimizer.step()
-        step += 1
         running = loss.item() if running == 0 else 0.98 * running + 0.02 * loss.item()
-        keep = min(0.998, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for slow, fast in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
-                slow.lerp_(fast, 1 - keep) if slow.dtype.is_floating_point else slow.copy_(fast)
-        now = time.monotonic()
-        if now - shown > 20:
-            line = {"step": step, "elapsed_s": round(elapsed), "loss": round(running, 4), "clips": step * stream.batch}
+        _draw(average, net, 1 - min(0.998, (1 + step) / (10 + step)))
+        if (step + 1) % _SAY_EVERY == 0:
+            used = round(time.process_time() - began)
+            line = {"step": step + 1, "processor_s": used, "loss": round(running, 4), "clips": step * stream.batch}
             with (folder / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
-            shown = now
-        if now - saved > _SAVE_EVERY_S:
-            _keep(state, {"net": net, "average": average, "optimizer": optimizer}, elapsed, step)
+        if (step + 1) % _SAVE_EVERY == 0:
+            _keep(state, parts, step + 1)
             torch.save(average.state_dict(), folder / "weights.pt")
-            saved = now
-    _keep(state, {"net": net, "average": average, "optimizer": optimizer}, budget_s, step)
+    _keep(state, parts, steps)
     torch.save(average.state_dict(), folder / "weights.pt")
     return folder / "weights.pt"
 
 
-def _keep(path: Path, parts: dict[str, SpeechNet | torch.optim.Optimizer], spent: float, step: int) -> None:
+def _heard(net: SpeechNet, features: Tensor) -> Tensor:
+    """Log probabilities `[n, frames, units]`."""
+    with torch.autocast("cpu", torch.bfloat16):
+        log_probs: Tensor = net(features)
+    return log_probs.float()
+
+
+def _ctc(log_probs: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
+    frames = torch.full((log_probs.shape[0],), log_probs.shape[1])
+    return functional.ctc_loss(log_probs.transpose(0, 1), targets, frames, lengths, zero_infinity=True)
+
+
+def _draw(slow_net: SpeechNet, fast_net: SpeechNet, share: float) -> None:
+    with torch.no_grad():
+        for slow, fast in zip(slow_net.state_dict().values(), fast_net.state_dict().values(), strict=True):
+            slow.lerp_(fast, share) if slow.dtype.is_floating_point else slow.copy_(fast)
+
+
+def _keep(path: Path, parts: Mapping[str, SpeechNet | torch.optim.Optimizer], step: int) -> None:
     held: dict[str, object] = {name: part.state_dict() for name, part in parts.items()}
     partial = path.with_suffix(".partial")
-    torch.save(held | {"spent": spent, "step": step}, partial)
+    torch.save(held | {"step": step}, partial)
     partial.replace(path)
