@@ -62,8 +62,7 @@ def build(
         out: made when missing.
         version: such as 1.0.0.
         real: real clips the weights were trained on, `text.json` in their folder.
-        start: the package they went on from: its clips count too, and its rejection is kept, since scores hardly move
-            and the device's other limits go with it.
+        start: the package they went on from, whose clips count too.
     """
     net = SpeechNet()
     net.load_state_dict(torch.load(weights, map_location="cpu"))
@@ -80,9 +79,8 @@ def build(
     counts = Counter(one.kind for one in said)
     if real:
         counts["real"] = len(json.loads((real / "text.json").read_text("utf-8")))
-    before = load_speech_package(start).manifest if start else None
-    if before:
-        counts += Counter({one.name: one.clips for one in before.corpora})
+    if start:
+        counts += Counter({one.name: one.clips for one in load_speech_package(start).manifest.corpora})
     manifest = SpeechManifest(
         schema=1,
         name="speech",
@@ -99,11 +97,8 @@ def build(
         views=VIEWS,
     )
     write_manifest(out, manifest)
-    if before:
-        rejection = msgspec.structs.replace(before.rejection, phrase=None, sentence=None)
-    else:
-        ear = package_ear(out)
-        rejection = fit_rejection([ear(x) for x in heard[_RANGE_CLIPS:]], chosen[_RANGE_CLIPS:], rng)
+    ear = package_ear(out)
+    rejection = fit_rejection([ear(x) for x in heard[_RANGE_CLIPS:]], chosen[_RANGE_CLIPS:], rng)
     write_manifest(out, msgspec.structs.replace(manifest, rejection=rejection))
     load_speech_package(out)
 
