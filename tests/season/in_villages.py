@@ -207,12 +207,13 @@ def voice(season: Season) -> None:
     ):
         farmer = Farmer(village.base, locale)
         farmer.get(f"/language/{locale}")
-        farmer.speaks("crop", spoken(season.folder / "said", language, crop))
+        farmer.speaks("crop", *spoken(season.folder / "said", language, crop))
         farmer.post("/camera/shoot", [])
-        page = farmer.speaks("symptoms", spoken(season.folder / "said", language, complaint))
+        page = farmer.speaks("symptoms", *spoken(season.folder / "said", language, complaint))
         season.asked(village)
         held = farmer.url.endswith("/answer") and KISAN_CALL_CENTRE in page
-        season.story.promise(f"{crop}, {complaint}: understood, read back, answered", held)
+        again = f"{farmer.asked_again} of 2 notes said twice"
+        season.story.promise(f"{crop}, {complaint}: understood, read back, answered", held, again)
 
 
 def clocks(season: Season) -> None:

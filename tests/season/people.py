@@ -75,7 +75,7 @@ class Farmer(Browser):
 
     def __init__(self, base: str, locale: str) -> None:
         super().__init__(base)
-        self.locale = locale
+        self.locale, self.asked_again = locale, 0
 
     def asks(self, crop: str, symptom: str, photographs: int = 1) -> str:
         """From the start to the answer by touch; the answer's page."""
@@ -86,11 +86,18 @@ class Farmer(Browser):
         self.post("/symptoms", [("symptom", symptom)])
         return self.get("/answer")
 
-    def speaks(self, at: str, clip: Path) -> str:
-        """A voice note on a page, and a yes to what was read back; the page it leads to."""
-        confirm = self.send("/voice", "note", clip, at=at)
-        if not self.url.endswith("/confirm"):
-            raise RuntimeError(f"{clip.name} was not understood on {at}: {self.url}")
+    def speaks(self, at: str, clip: Path, slower: Path) -> str:
+        """A voice note on a page, and a yes to what was read back; the page it leads to.
+
+        Who is asked again says it once more, slower; a third time the device would hand over to touch.
+        """
+        for said in (clip, slower):
+            confirm = self.send("/voice", "note", said, at=at)
+            if self.url.endswith("/confirm"):
+                break
+            self.asked_again += 1
+        else:
+            raise RuntimeError(f"{clip.name} was not understood on {at}, nor said again: {self.url}")
         self.understood = re.findall(r"<h1[^>]*>(.*?)</h1>", confirm, re.DOTALL)
         return self.post("/confirm", [("answer", "yes")])
 
@@ -159,9 +166,12 @@ class Agronomist(Browser):
         return {name: html.unescape(value) for name, value in hidden}
 
 
-def spoken(folder: Path, language: str, words: str) -> Path:
-    """A clip in which espeak-ng says words; 22 kHz WAV."""
+def spoken(folder: Path, language: str, words: str) -> tuple[Path, Path]:
+    """Clips in which espeak-ng says words as people speak, and slower; 22 kHz WAV."""
     folder.mkdir(exist_ok=True)
-    path = folder / f"{language}-{abs(hash(words))}.wav"
-    subprocess.run(["espeak-ng", "-v", language, "-s", "130", "-w", path, words], check=True, capture_output=True)
-    return path
+    made = []
+    for speed in ("130", "110"):
+        path = folder / f"{language}-{abs(hash(words))}-{speed}.wav"
+        subprocess.run(["espeak-ng", "-v", language, "-s", speed, "-w", path, words], check=True, capture_output=True)
+        made.append(path)
+    return made[0], made[1]
