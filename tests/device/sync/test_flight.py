@@ -1,5 +1,7 @@
 """How many batches are in the air: few on a slow link, more on a fast one, few again as soon as something is lost."""
 
+import pytest
+
 from pikvani_contract.messages import SCHEMA, Receipt
 from pikvani_device.sync.flight import Flight
 
@@ -18,24 +20,17 @@ def up_to(seq: int) -> Receipt:
     return Receipt(SCHEMA, OUTBOX, seq, [], 0)
 
 
-def test_given_receipts_within_a_second_then_the_window_opens_to_twice_and_no_more() -> None:
+@pytest.mark.parametrize(("took_ms", "window"), [(200, 8), (1_500, 4)], ids=["within a second", "later"])
+def test_given_receipts_then_the_window_opens_to_twice_where_they_are_quick_and_else_stays(
+    took_ms: int, window: int
+) -> None:
     flight, last, now_ms = Flight(4, 30_000), 0, 0
     for _ in range(5):
         last = filled(flight, last, now_ms)
-        flight.receipted(up_to(last), now_ms + 200)
-        now_ms += 300
-    filled(flight, last, now_ms)
-    assert flight.in_the_air == 8
-
-
-def test_given_receipts_that_take_longer_then_the_window_stays() -> None:
-    flight, last, now_ms = Flight(4, 30_000), 0, 0
-    for _ in range(5):
-        last = filled(flight, last, now_ms)
-        flight.receipted(up_to(last), now_ms + 1_500)
+        flight.receipted(up_to(last), now_ms + took_ms)
         now_ms += 2_000
     filled(flight, last, now_ms)
-    assert flight.in_the_air == 4
+    assert flight.in_the_air == window
 
 
 def test_given_an_open_window_when_a_receipt_does_not_come_or_the_link_goes_then_it_closes() -> None:
