@@ -108,8 +108,9 @@ def test_given_two_hundred_cards_then_no_secret_of_one_stands_in_another_or_in_w
         text, seed = card.claim.encode(), card.seed()
         for at in range(len(text) - 7):
             assert text[at : at + 8] not in elsewhere
-        for form, at in itertools.product((seed, seed.hex().encode()), range(25)):
-            assert form[at : at + 8] not in elsewhere
+        for at in range(len(seed) - 7):
+            assert seed[at : at + 8] not in elsewhere
+            assert seed[at : at + 8].hex().encode() not in elsewhere
     assert all((path.stat().st_mode & 0o077) == 0 for path in files)
     assert len(cards.read_batch((out / "batch.json").read_bytes(), "batch").claims) == 200
     assert run("claims", "show", out).count("\n") == 200
