@@ -10,13 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from pikvani_device.voice.recognition import Understood
+from pikvani_device.voice.recognition import NEEDED, Understood
 
 Stage = Literal["asking", "confirming", "done", "stopped"]
 QUESTIONS = ("crop", "part", "symptom", "colour", "since", "spread")
 """Slots in the order they are asked for; more than these are taken when they are said."""
-NEEDED = frozenset({"crop", "symptom"})
-"""Slots without which the photographs are not enough to go on; the others may stay unknown."""
 MAX_MISSES = 2
 """After so many the question is shown as pictures and no longer asked by voice."""
 _UNKNOWN = frozenset({"ans_dont_know", "ans_maybe"})

@@ -13,7 +13,8 @@ import numpy as np
 
 from pikvani_contract.speech.package import Rejection
 from pikvani_device.voice.evidence import Hypothesis, evidence, likelier
-from pikvani_device.voice.lattice import Heard, LogProbs, Ways, forward, free, is_speech, loop
+from pikvani_device.voice.lattice import LogProbs, Ways, forward, free, is_speech
+from pikvani_device.voice.search import Grammar, Heard, loop
 from pikvani_device.voice.vocabulary import Phrase
 
 WORD_ENTRY = -2.0
@@ -21,6 +22,10 @@ WORD_ENTRY = -2.0
 GARBAGE = -1.1
 """Log cost a frame of what is no word of ours."""
 _NO_GARBAGE = -1e20
+NEEDED = frozenset({"crop", "symptom"})
+"""Slots without which the photographs are not enough to go on; the others may stay unknown."""
+AGAIN = {"crop": -6.0, "since": -6.0, "spread": -6.0, "severity": -6.0, "stage": -6.0, "season": -6.0, "part": -4.0}
+"""Log cost of a second word of a slot in one sentence; there may be several symptoms and colours."""
 SENTENCE_ACCEPT = 0.5
 """Least share of a sentence's spoken frames that words of ours must cover."""
 WORD_SLACK = 0.75
@@ -110,6 +115,14 @@ class Sentence:
         self._rejection = rejection
         self._owner = [k for k, phrase in enumerate(self._phrases) for _ in phrase.ways]
         self._ways = Ways([way for phrase in self._phrases for way in phrase.ways])
+        self._needed: dict[str, list[Phrase]] = {}
+        for phrase in self._phrases:
+            if phrase.slot in NEEDED:
+                self._needed.setdefault(phrase.text, []).append(phrase)
+        kinds = tuple(SAID_TOGETHER.index(self._phrases[owner].slot) for owner in self._owner)
+        again = tuple(AGAIN.get(slot, 0.0) for slot in SAID_TOGETHER)
+        self._loose = Grammar(WORD_ENTRY, GARBAGE, kinds, again)
+        self._strict = Grammar(WORD_ENTRY, _NO_GARBAGE, kinds, again)
 
     def understand(self, log_probs: LogProbs) -> Understood:
         """Words that are likely enough, as slots, the surest of each slot."""
@@ -129,7 +142,7 @@ class Sentence:
 
     def _meant(self, log_probs: LogProbs, alone: int, alone_confidence: float) -> Understood:
         """What the clip means if it is believed, with what the scores of its words say to that."""
-        found = loop(log_probs, self._ways, WORD_ENTRY, GARBAGE) if self._ways.ways else []
+        found = loop(log_probs, self._ways, self._loose) if self._ways.ways else []
         needed = self._rejection.accept * WORD_SLACK
         # Small words ("on", "is", "my") carry nothing: neither heard nor missed.
         said = [h for h in found if h.way < 0 or self._phrase(h).slot != FILLER]
@@ -155,7 +168,7 @@ class Sentence:
     def _evidence(self, log_probs: LogProbs, alone: int) -> dict[str, float]:
         """Of the likelier of: one phrase alone, words of ours from end to end."""
         some = [self._alone.hypothesis(alone)]
-        strict = loop(log_probs, self._ways, WORD_ENTRY, _NO_GARBAGE) if self._ways.ways else []
+        strict = loop(log_probs, self._ways, self._strict) if self._ways.ways else []
         if strict:
             some.append(Hypothesis(tuple(self._ways.ways[h.way] for h in strict), alone=False))
         return evidence(log_probs, likelier(log_probs, some)) or {}
@@ -168,6 +181,13 @@ class Sentence:
         for heard, _ in sorted(kept, key=lambda one: -one[1]):
             phrase = self._phrase(heard)
             slots.setdefault(phrase.slot, phrase.value)
+        for heard, _ in kept:
+            phrase = self._phrase(heard)
+            for other in self._needed.get(phrase.text, ()):
+                # "A small plant": where nobody has said what ails it, that is what ails it.
+                if phrase.slot not in NEEDED and slots.get(phrase.slot) == phrase.value and other.slot not in slots:
+                    del slots[phrase.slot]
+                    slots[other.slot] = other.value
         return slots
 
 

@@ -40,6 +40,9 @@ def test_given_every_phrase_of_the_vocabulary_said_clearly_then_its_meaning_is_u
         ("hi", "कपास पत्ता पीला धब्बा", {"crop": "crop_cotton", "colour": "col_yellow", "symptom": "sym_spot"}),
         ("mr", "कापूस पान पिवळा ठिपका", {"crop": "crop_cotton", "colour": "col_yellow", "symptom": "sym_spot"}),
         ("mr", "ठिपका तपकिरी टोमॅटो", {"crop": "crop_tomato", "colour": "col_brown", "symptom": "sym_spot"}),
+        ("hi", "कपास छोटा पौधा", {"crop": "crop_cotton", "symptom": "sym_stunting"}),
+        ("hi", "छोटा पौधा पीला धब्बा", {"part": "part_seedling", "symptom": "sym_spot"}),
+        ("hi", "ईख गन्ना धब्बा", {"crop": "crop_sugarcane", "part": "part_cane", "symptom": "sym_spot"}),
     ],
 )
 def test_given_a_sentence_in_any_order_then_its_slots_are_filled(
