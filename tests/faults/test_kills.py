@@ -17,7 +17,7 @@ SEED = 20261123
 
 @pytest.mark.needs_mosquitto
 @pytest.mark.needs_postgres
-@pytest.mark.timeout(660)
+@pytest.mark.timeout(1_000)
 def test_given_two_hundred_kills_then_nothing_is_lost_and_nothing_is_twice() -> None:
     missing = mosquitto.MISSING or postgres.MISSING
     if missing:
