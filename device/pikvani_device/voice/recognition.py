@@ -19,8 +19,10 @@ from pikvani_device.voice.vocabulary import Phrase
 
 WORD_ENTRY = -2.0
 """Log cost of a word in a sentence."""
-GARBAGE = -1.1
+GARBAGE = -1.5
 """Log cost a frame of what is no word of ours."""
+OURS = 0.8
+"""From this confidence of the judge on, a note is ours from end to end, and nothing in it is taken for garbage."""
 _NO_GARBAGE = -1e20
 NEEDED = frozenset({"crop", "symptom"})
 """Slots without which the photographs are not enough to go on; the others may stay unknown."""
@@ -129,10 +131,16 @@ class Sentence:
         alone, alone_confidence = self._alone.likeliest(log_probs)
         if not is_speech(log_probs):
             return Understood("reject", self._alone.phrase_of(alone).text, 0.0)
-        meant, figures = self._meant(log_probs, alone, alone_confidence), self._evidence(log_probs, alone)
+        strict = loop(log_probs, self._ways, self._strict) if self._ways.ways else []
+        whole = self._whole(log_probs, alone, strict)
+        figures, judge = evidence(log_probs, whole) or {}, self._rejection.sentence
+        judged = judge.confidence(figures) if judge and figures else 0.0
+        if judged < OURS and self._ways.ways:
+            meant = self._meant(loop(log_probs, self._ways, self._loose), alone, alone_confidence)
+        else:
+            meant = self._meant([] if whole.alone else strict, alone, alone_confidence)
         decision, confidence = meant.decision, meant.confidence
-        if judge := self._rejection.sentence:
-            judged = judge.confidence(figures) if figures else 0.0
+        if judge:
             # One phrase alone keeps the word of its score: judges are fitted on made voices, and real short words
             # pass them worse.
             sure = meant.phrase == self._alone.phrase_of(alone).text and meant.decision == "accept"
@@ -140,9 +148,15 @@ class Sentence:
             decision = "accept" if sure or judged >= judge.accept else "reject"
         return Understood(decision, meant.phrase, confidence, meant.slots if decision == "accept" else {}, figures)
 
-    def _meant(self, log_probs: LogProbs, alone: int, alone_confidence: float) -> Understood:
-        """What the clip means if it is believed, with what the scores of its words say to that."""
-        found = loop(log_probs, self._ways, self._loose) if self._ways.ways else []
+    def _whole(self, log_probs: LogProbs, alone: int, strict: Sequence[Heard]) -> Hypothesis:
+        """The likelier of: one phrase alone, words of ours from end to end."""
+        some = [self._alone.hypothesis(alone)]
+        if strict:
+            some.append(Hypothesis(tuple(self._ways.ways[h.way] for h in strict), alone=False))
+        return likelier(log_probs, some)
+
+    def _meant(self, found: Sequence[Heard], alone: int, alone_confidence: float) -> Understood:
+        """What words and garbage mean if they are believed, with what the scores of the words say to that."""
         needed = self._rejection.accept * WORD_SLACK
         # Small words ("on", "is", "my") carry nothing: neither heard nor missed.
         said = [h for h in found if h.way < 0 or self._phrase(h).slot != FILLER]
@@ -164,14 +178,6 @@ class Sentence:
         if not enough:
             return Understood("reject", text, min(confidence, alone_confidence), self._slots(kept))
         return Understood("accept", text, confidence, self._slots(kept))
-
-    def _evidence(self, log_probs: LogProbs, alone: int) -> dict[str, float]:
-        """Of the likelier of: one phrase alone, words of ours from end to end."""
-        some = [self._alone.hypothesis(alone)]
-        strict = loop(log_probs, self._ways, self._strict) if self._ways.ways else []
-        if strict:
-            some.append(Hypothesis(tuple(self._ways.ways[h.way] for h in strict), alone=False))
-        return evidence(log_probs, likelier(log_probs, some)) or {}
 
     def _phrase(self, heard: Heard) -> Phrase:
         return self._phrases[self._owner[heard.way]]
