@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from tests.device.voice.test_lattice import spelled
 
-from pikvani_contract.speech.package import Rejection
-from pikvani_contract.speech.phones import Language, phrase_pronunciations
+from pikvani_contract.speech.package import Judge, Rejection
+from pikvani_contract.speech.phones import UNITS, Language, phrase_pronunciations
 from pikvani_device.errors import SpeechError
 from pikvani_device.voice.recognition import PhraseList, Sentence
 from pikvani_device.voice.vocabulary import phrases_of_file, phrases_of_lines, vocabulary
@@ -51,6 +52,19 @@ def test_given_a_sentence_in_any_order_then_its_slots_are_filled(
     heard = Sentence(vocabulary(language), REJECTION).understand(said(sentence, language))
     assert heard.decision == "accept"
     assert slots.items() <= heard.slots.items(), heard
+
+
+def test_given_a_word_said_badly_then_it_counts_where_the_note_as_a_whole_is_ours_and_else_is_garbage() -> None:
+    clear = said("कपास पत्ता पीला", "hi")
+    badly = said("धब्बा", "hi")
+    for frame in badly:
+        if unit := int(frame.argmax()):
+            frame[UNITS.index("z")], frame[unit] = frame[unit], np.log(0.1)
+    note, lenient = np.vstack([clear, badly]), Rejection(scale=0.5, offset=4.0, accept=0.5)
+    believing = msgspec.structs.replace(lenient, sentence=Judge({}, 9.0, 0.1))
+    alone = Sentence(vocabulary("hi"), lenient).understand(note)
+    assert alone.slots.keys() == {"crop", "part", "colour"}
+    assert Sentence(vocabulary("hi"), believing).understand(note).slots == alone.slots | {"symptom": "sym_spot"}
 
 
 def test_given_sounds_that_are_no_word_of_ours_then_it_is_rejected_with_the_best_phrase_named() -> None:
