@@ -26,6 +26,8 @@ OURS = 0.8
 _NO_GARBAGE = -1e20
 NEEDED = frozenset({"crop", "symptom"})
 """Slots without which the photographs are not enough to go on; the others may stay unknown."""
+_WITHIN = ("part", "colour")
+"""Slots a symptom's phrase may fill along with its own: "white powder" is white, "fruit drop" is of the fruit."""
 AGAIN = {"crop": -6.0, "since": -6.0, "spread": -6.0, "severity": -6.0, "stage": -6.0, "season": -6.0, "part": -4.0}
 """Log cost of a second word of a slot in one sentence; there may be several symptoms and colours."""
 SENTENCE_ACCEPT = 0.5
@@ -121,6 +123,12 @@ class Sentence:
         for phrase in self._phrases:
             if phrase.slot in NEEDED:
                 self._needed.setdefault(phrase.text, []).append(phrase)
+        inner = [phrase for phrase in self._phrases if phrase.slot in _WITHIN]
+        self._within = {
+            phrase.text: [one for one in inner if f" {one.text} " in f" {phrase.text} "]
+            for phrase in self._phrases
+            if phrase.slot == "symptom" and " " in phrase.text
+        }
         kinds = tuple(SAID_TOGETHER.index(self._phrases[owner].slot) for owner in self._owner)
         again = tuple(AGAIN.get(slot, 0.0) for slot in SAID_TOGETHER)
         self._loose = Grammar(WORD_ENTRY, GARBAGE, kinds, again)
@@ -135,10 +143,11 @@ class Sentence:
         whole = self._whole(log_probs, alone, strict)
         figures, judge = evidence(log_probs, whole) or {}, self._rejection.sentence
         judged = judge.confidence(figures) if judge and figures else 0.0
-        if judged < OURS and self._ways.ways:
-            meant = self._meant(loop(log_probs, self._ways, self._loose), alone, alone_confidence)
+        if judged >= OURS or not self._ways.ways:
+            found: Sequence[Heard] = () if whole.alone else strict
         else:
-            meant = self._meant([] if whole.alone else strict, alone, alone_confidence)
+            found = loop(log_probs, self._ways, self._loose)
+        meant = self._meant(found, alone, alone_confidence)
         decision, confidence = meant.decision, meant.confidence
         if judge:
             # One phrase alone keeps the word of its score: judges are fitted on made voices, and real short words
@@ -194,6 +203,8 @@ class Sentence:
                 if phrase.slot not in NEEDED and slots.get(phrase.slot) == phrase.value and other.slot not in slots:
                     del slots[phrase.slot]
                     slots[other.slot] = other.value
+            for inner in self._within.get(phrase.text, ()):
+                slots.setdefault(inner.slot, inner.value)
         return slots
 
 

@@ -67,11 +67,12 @@ def closed_sentences(vocabulary: Path, language: Language, count: int, rng: np.r
     for _ in range(count):
         template = _TEMPLATES[language][int(rng.integers(len(_TEMPLATES[language])))]
         words, slots = [], {}
-        for part in template:
+        for part, following in zip(template, (*template[1:], ""), strict=True):
             if part in by_slot:
                 word = by_slot[part][int(rng.integers(len(by_slot[part])))]
                 words.append(word)
-                slots[part] = tuple(sorted(meanings[part, word]))
+                # "Today", and then "since": what the two say together counts too.
+                slots[part] = tuple(sorted(meanings[part, word] | meanings.get((part, f"{word} {following}"), set())))
             else:
                 words.append(part)
         made.append(Closed(" ".join(words), slots))

@@ -43,6 +43,8 @@ def test_given_every_phrase_of_the_vocabulary_said_clearly_then_its_meaning_is_u
         ("mr", "ठिपका तपकिरी टोमॅटो", {"crop": "crop_tomato", "colour": "col_brown", "symptom": "sym_spot"}),
         ("hi", "कपास छोटा पौधा", {"crop": "crop_cotton", "symptom": "sym_stunting"}),
         ("hi", "छोटा पौधा पीला धब्बा", {"part": "part_seedling", "symptom": "sym_spot"}),
+        ("hi", "आलू पत्ता सफेद पाउडर", {"part": "part_leaf", "colour": "col_white", "symptom": "sym_powder"}),
+        ("hi", "आलू पत्ता हरा सफेद पाउडर", {"colour": "col_green", "symptom": "sym_powder"}),
         ("hi", "ईख गन्ना धब्बा", {"crop": "crop_sugarcane", "part": "part_cane", "symptom": "sym_spot"}),
     ],
 )
