@@ -14,7 +14,7 @@ pytest.importorskip("scipy")
 from pikvani_contract.speech.features import BANDS  # noqa: E402
 from pikvani_contract.speech.package import load_speech_package  # noqa: E402
 from pikvani_models.speech.network import SpeechNet  # noqa: E402
-from pikvani_models.speech.regrown import find_norms, from_package, widened  # noqa: E402
+from pikvani_models.speech.regrown import find_norms, from_package  # noqa: E402
 from pikvani_models.speech.scoring import invoke_of  # noqa: E402
 from pikvani_models.speech.training import teacher_of  # noqa: E402
 
@@ -52,14 +52,3 @@ def test_given_norms_found_anew_and_idle_blocks_then_nothing_has_changed() -> No
     for x, wanted in zip(clips, before, strict=True):
         assert np.allclose(said_by(net, x), wanted, atol=2e-3)
         assert np.allclose(said_by(teacher, x), wanted, atol=2e-3)
-
-
-def test_given_a_narrower_network_when_it_is_widened_then_nothing_has_changed_and_the_new_channels_live() -> None:
-    narrow, clips = SpeechNet(channels=64).eval(), sounds(3)
-    torch.nn.init.zeros_(narrow.blocks[5].norm.weight)
-    wide = widened(narrow)
-    for x in clips:
-        assert np.allclose(said_by(wide, x), said_by(narrow, x), atol=1e-4)
-    wide.train()(torch.from_numpy(np.stack(clips))).square().sum().backward()
-    last = wide.leave.weight.grad
-    assert last is not None and bool((last[:, 64:].abs().sum(0) > 0).all())

@@ -70,7 +70,7 @@ def _size(manifest: SpeechManifest) -> str:
 
 
 def _but_real(manifest: SpeechManifest) -> str:
-    real = sum(corpus.clips for corpus in manifest.corpora if corpus.name in ("real", "syllable"))
+    real = sum(corpus.clips for corpus in manifest.corpora if corpus.name == "real")
     return f" and {real} real clips" if real else " alone"
 
 

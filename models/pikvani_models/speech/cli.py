@@ -55,7 +55,7 @@ def synthesise(
 @click.option("--start", type=click.Path(path_type=Path, exists=True), help="Package to go on from.")
 @click.option("--keep", type=float, default=0.0, show_default=True, help="Weight of staying near what it hears.")
 @click.option("--rate", type=float, default=1.5e-3, show_default=True, help="Peak learning rate.")
-@click.option("--real", type=click.Path(path_type=Path, exists=True), multiple=True, help="Real clips with text.json.")
+@click.option("--real", type=click.Path(path_type=Path, exists=True), help="Folder of real clips with text.json.")
 @click.option("--threads", type=int, default=2, show_default=True)
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes that make batches.")
 @click.option("--longest", type=float, default=6.0, show_default=True, help="Seconds; longer clips are left out.")
@@ -66,7 +66,7 @@ def train(
     start: Path | None,
     keep: float,
     rate: float,
-    real: tuple[Path, ...],
+    real: Path | None,
     threads: int,
     workers: int,
     longest: float,
@@ -75,30 +75,18 @@ def train(
     try:
         import torch
 
-        from pikvani_models.speech.regrown import from_package, widened
+        from pikvani_models.speech.regrown import from_package
         from pikvani_models.speech.training import SHARES, SpeechStream, read_real, read_shards
         from pikvani_models.speech.training import train as run
     except ImportError as error:
         raise click.ClickException(f"{error.name} is not installed: see models/README.md") from error
     torch.set_num_threads(threads)
     torch.manual_seed(1)
-    said = read_shards(corpus, longest) + [one for folder in real for one in read_real(folder)]
+    said = read_shards(corpus, longest) + (read_real(real) if real else [])
     if not said:
         raise click.ClickException(f"{corpus} holds no finished shard: run synthesise-speech first")
-    net = widened(from_package(start / MODEL_FILE)) if start else None
+    net = from_package(start / MODEL_FILE) if start else None
     click.echo(str(run(SpeechStream(said, SHARES, 32, 1), out, steps, net, rate, keep, workers)))
-
-
-@click.command("read-syllables")
-@click.option("--klettres", type=click.Path(path_type=Path, exists=True), default=Path("/usr/share/klettres"))
-@click.option("--package", type=click.Path(path_type=Path), default=Path("models/packages/speech"), help="Who listens.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder, for --real of train-speech.")
-def syllables(klettres: Path, package: Path, out: Path) -> None:
-    """Real syllables of four speakers (Debian klettres-data), told apart by their names and by a recogniser."""
-    from pikvani_models.speech.scoring import package_ear
-    from pikvani_models.speech.syllables import read_syllables
-
-    click.echo(read_syllables(klettres, package_ear(package), out))
 
 
 @click.command("package-speech")
@@ -106,9 +94,9 @@ def syllables(klettres: Path, package: Path, out: Path) -> None:
 @click.option("--corpus", type=click.Path(path_type=Path, exists=True), required=True, help="Shards for INT8 ranges.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Package folder to write.")
 @click.option("--version", required=True, help="Version of the package, such as 1.0.0.")
-@click.option("--real", type=click.Path(path_type=Path, exists=True), multiple=True, help="Real clips it trained on.")
+@click.option("--real", type=click.Path(path_type=Path, exists=True), help="Real clips it was trained on, text.json.")
 @click.option("--start", type=click.Path(path_type=Path, exists=True), help="Package it went on from.")
-def package(weights: Path, corpus: Path, out: Path, version: str, real: tuple[Path, ...], start: Path | None) -> None:
+def package(weights: Path, corpus: Path, out: Path, version: str, real: Path | None, start: Path | None) -> None:
     """Export weights to INT8, fit the rejection, and write a package."""
     try:
         from pikvani_models.speech.packaging import build
@@ -216,17 +204,7 @@ def render_prompts(catalogue: TextIO, locale: Locale, voice: str, out: Path, ver
     click.echo(f"{out}: {count} sentences, {fresh} of them said anew")
 
 
-COMMANDS = (
-    synthesise,
-    syllables,
-    train,
-    package,
-    evaluate,
-    render_prompts,
-    say_sentences,
-    score_slots,
-    score_rejection,
-)
+COMMANDS = (synthesise, train, package, evaluate, render_prompts, say_sentences, score_slots, score_rejection)
 """What `pikvani-models` takes in."""
 
 

@@ -39,7 +39,6 @@ _LICENCES = {
     "espeak": "speech made with espeak-ng (GPL program, output not covered)",
     "festival": "speech made with Festival and festvox NSK voices (GPL programs, output not covered)",
     "real": "MIT (PaadasML)",
-    "syllable": "GPL-2.0-or-later (recordings of KDE KLettres, heard in training, not shipped)",
 }
 _RANGE_CLIPS = 240
 _FIT_CLIPS = 400
@@ -53,7 +52,7 @@ ACCEPT_SHARE = 0.95
 
 
 def build(
-    weights: Path, corpus: Path, out: Path, version: str, real: Sequence[Path] = (), start: Path | None = None
+    weights: Path, corpus: Path, out: Path, version: str, real: Path | None = None, start: Path | None = None
 ) -> None:
     """Write the package folder `out`.
 
@@ -62,7 +61,7 @@ def build(
         corpus: shards, for INT8 ranges and for fitting the rejection.
         out: made when missing.
         version: such as 1.0.0.
-        real: folders of real clips the weights were trained on, each with a `text.json`.
+        real: real clips the weights were trained on, `text.json` in their folder.
         start: the package they went on from, whose clips count too.
     """
     net = SpeechNet()
@@ -78,13 +77,10 @@ def build(
     out.mkdir(parents=True, exist_ok=True)
     done = export(net, [log_mel(clip) for clip in heard[:_RANGE_CLIPS]], out / MODEL_FILE)
     counts = Counter(one.kind for one in said)
-    if start:  # whose real clips are heard again
-        before = load_speech_package(start).manifest.corpora
-        counts += Counter({one.name: one.clips for one in before if one.name not in ("real", "syllable")})
-    for folder in real:
-        counts += Counter(
-            entry.get("kind", "real") for entry in json.loads((folder / "text.json").read_text()).values()
-        )
+    if real:
+        counts["real"] = len(json.loads((real / "text.json").read_text("utf-8")))
+    if start:
+        counts += Counter({one.name: one.clips for one in load_speech_package(start).manifest.corpora})
     manifest = SpeechManifest(
         schema=1,
         name="speech",

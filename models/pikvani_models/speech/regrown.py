@@ -1,8 +1,7 @@
 """A network out of a shipped package: weights need not be kept beside it to go on from it.
 
 The INT8 weights are read back as floating point, the batch norms that were folded into them are found anew on clips,
-blocks that were not there before are set to do nothing, and channels that were not there are heard by none of the old
-ones (after Net2Net, Chen et al. 2016), so that the network says what the package says.
+and blocks that were not there before are set to do nothing, so that the network says what the package says.
 """
 
 from __future__ import annotations
@@ -20,8 +19,6 @@ from torch import Tensor, nn
 from pikvani_models.speech.network import FIRST_EIGHT, SpeechNet
 
 Array = NDArray[np.float32]
-_NEW_WEIGHT = 0.3
-"""Of a new channel's batch norm: small, so that what it adds to itself in twelve blocks stays small."""
 
 
 def from_package(model: Path) -> SpeechNet:
@@ -38,7 +35,7 @@ def from_package(model: Path) -> SpeechNet:
     }
     convs = {_place(node.name): node for node in graph.node if node.op_type == "Conv"}
     count = len({path.split(".")[1] for path in convs if path.startswith("blocks.")})
-    net = SpeechNet(channels=len(real[convs["enter"].input[1]])).eval()
+    net = SpeechNet().eval()
     places = FIRST_EIGHT if count == len(FIRST_EIGHT) else tuple(range(len(net.blocks)))
     for block in net.blocks:
         assert isinstance(block.norm, nn.BatchNorm2d)
@@ -54,20 +51,6 @@ def from_package(model: Path) -> SpeechNet:
             _set(norm.weight, np.full(norm.num_features, (1 + norm.eps) ** 0.5, np.float32))
             _set(norm.bias, real[node.input[2]])
     return net
-
-
-def widened(narrow: SpeechNet) -> SpeechNet:
-    """A network of today's width that says what `narrow` says; new channels begin at chance."""
-    wide = SpeechNet().eval()
-    for name, given in narrow.state_dict().items():
-        held = wide.get_parameter(name) if name in dict(wide.named_parameters()) else wide.get_buffer(name)
-        with torch.no_grad():
-            if held.ndim == 4 and held.shape[1] > given.shape[1]:
-                held[: given.shape[0], given.shape[1] :] = 0
-            held[tuple(slice(size) for size in given.shape)] = given
-            if name.startswith("blocks.") and name.endswith("norm.weight"):
-                held[given.shape[0] :] = _NEW_WEIGHT if bool(given.any()) else 0.0
-    return wide
 
 
 def find_norms(net: SpeechNet, batches: Sequence[Tensor]) -> None:

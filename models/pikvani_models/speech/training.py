@@ -32,7 +32,7 @@ _SETTLE = 150
 """Batches on which the last bias is found anew."""
 Batch = tuple[Tensor, Tensor, Tensor]
 """Features `[n, frames, 40]`, targets `[sum]`, target lengths `[n]`."""
-SHARES = {"kokoro": 5.0, "espeak": 1.6, "festival": 1.2, "real": 0.9, "syllable": 0.6}
+SHARES = {"kokoro": 5.0, "espeak": 1.6, "festival": 1.2, "real": 0.9}
 """Odds of a clip's kind."""
 _ROOM = 2_400
 """Samples left before and after what is said in a real clip."""
@@ -65,8 +65,7 @@ def read_shards(folder: Path, longest_s: float = 6.0) -> list[Said]:
 def read_real(folder: Path) -> list[Said]:
     """Real clips: `folder/text.json` maps a file's path below it to `{"text", "language"}`.
 
-    `"units"`, parted by blanks, says which of the ways of saying the text is heard; else it is the likeliest. `"kind"`
-    is "real" where nothing is said of it.
+    `"units"`, parted by blanks, says which of the ways of saying the text is heard; else it is the likeliest.
     """
     found = []
     for name, entry in json.loads((folder / "text.json").read_text("utf-8")).items():
@@ -75,8 +74,7 @@ def read_real(folder: Path) -> list[Said]:
         units = tuple(entry.get("units", "").split()) or phrase_pronunciations(entry["text"], entry["language"])[0]
         first, last = spoken(samples)
         samples = samples[max(first - _ROOM, 0) : last + _ROOM]
-        kind = entry.get("kind", "real")
-        found.append(Said((samples / level * 32_000).astype(np.int16), tuple(_INDEX[u] for u in units), kind))
+        found.append(Said((samples / level * 32_000).astype(np.int16), tuple(_INDEX[u] for u in units), "real"))
     return found
 
 
