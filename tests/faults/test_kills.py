@@ -22,7 +22,7 @@ def test_given_two_hundred_kills_then_nothing_is_lost_and_nothing_is_twice() -> 
     missing = mosquitto.MISSING or postgres.MISSING
     if missing:
         pytest.skip(missing)
-    plan = Plan(devices=20, results_per_device=1_000, kills=200, pause_s=0.9, rate=6.0, seed=SEED, deadline_s=600)
+    plan = Plan(devices=20, results_per_device=1_000, kills=200, pause_s=0.9, rate=6.0, seed=SEED, deadline_s=900)
     with tempfile.TemporaryDirectory(prefix="pikvani-faults-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # Mosquitto reads its files as a user of its own
         outcome = run(plan, Path(folder))
