@@ -31,6 +31,7 @@ from pikvani_server.store.schema_learning import places
 
 _FULL_AT_ONCE = 100
 _LIGHT_AT_ONCE = 1_000
+_FAR_MS = 2**62
 FAULTS = ("camera", "model", "disease", "outbreak")
 
 
@@ -76,6 +77,9 @@ def simulate(
     say: Any = lambda text: None,
 ) -> dict[str, Any]:
     """Run the fleet and give back what was sent and what the centre holds."""
+    # Before morning in India, the morning after yesterday has not come: nothing arrives later than now.
+    now_ms = int(datetime.now(UTC).timestamp() * 1000)
+    end_ms = _FAR_MS if last else now_ms
     last = last or datetime.now(INDIA).date() - timedelta(days=1)
     first = last - timedelta(days=days - 1)
     made = villages(devices, seed, cases_a_day)
@@ -90,9 +94,9 @@ def simulate(
         for start in range(0, devices, at_once):
             chunk = made[start : start + at_once]
             if road == "full":
-                waiting += _run_full(chunk, world, hub, centre, Path(folder), first, days)
+                waiting += _run_full(chunk, world, hub, centre, Path(folder), first, days, end_ms)
             else:
-                _run_light(chunk, world, hub, centre, first, days, thumbnails)
+                _run_light(chunk, world, hub, centre, first, days, thumbnails, end_ms)
             say(f"{start + len(chunk)} devices, {centre.cases} cases, {time.monotonic() - started_s:.0f} s")
     totals = store.totals()
     return {
@@ -109,7 +113,14 @@ def simulate(
 
 
 def _run_full(
-    chunk: list[Village], world: World, hub: MemoryHub, centre: Centre, folder: Path, first: date, days: int
+    chunk: list[Village],
+    world: World,
+    hub: MemoryHub,
+    centre: Centre,
+    folder: Path,
+    first: date,
+    days: int,
+    end_ms: int,
 ) -> int:
     fleet = [(village, FullDevice(village, world, hub, folder, first)) for village in chunk]
     for number in range(days + 1):
@@ -125,9 +136,9 @@ def _run_full(
         if number == days:
             # The morning after: what is over is said, and everything goes out.
             for _, device in fleet:
-                device._clock.step_wall(morning_ms(day), ClockTrust.SYNCED)
+                device._clock.step_wall(min(morning_ms(day), end_ms), ClockTrust.SYNCED)
                 say_days(device)
-            centre.now_ms = morning_ms(day) + 60_000
+            centre.now_ms = min(morning_ms(day) + 60_000, end_ms)
         for turn in range(6):
             for device in linked:
                 device.link(centre.now_ms)
@@ -148,13 +159,20 @@ def say_days(device: FullDevice) -> None:
 
 
 def _run_light(
-    chunk: list[Village], world: World, hub: MemoryHub, centre: Centre, first: date, days: int, thumbnails: bool
+    chunk: list[Village],
+    world: World,
+    hub: MemoryHub,
+    centre: Centre,
+    first: date,
+    days: int,
+    thumbnails: bool,
+    end_ms: int,
 ) -> None:
     fleet = [(village, LightDevice(village, world, hub, thumbnail if thumbnails else None)) for village in chunk]
     chance = random.Random(chunk[0].device_id)
     for number in range(days):
         day = first + timedelta(days=number)
-        centre.now_ms = morning_ms(day) + 86_400_000
+        centre.now_ms = min(morning_ms(day) + 86_400_000, end_ms)
         for village, device in fleet:
             device.live(day)
             if world.linked(village, day) or (number == days - 1 and chance.random() < 0.97):
