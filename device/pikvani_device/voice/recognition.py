@@ -123,9 +123,10 @@ class Sentence:
         for phrase in self._phrases:
             if phrase.slot in NEEDED:
                 self._needed.setdefault(phrase.text, []).append(phrase)
-        inner = [phrase for phrase in self._phrases if phrase.slot in _WITHIN]
+        # The longest first: "whole plant drying" is of the whole plant, not of a seedling.
+        inner = sorted((one for one in self._phrases if one.slot in _WITHIN), key=lambda one: -len(one.text))
         self._within = {
-            phrase.text: [one for one in inner if f" {one.text} " in f" {phrase.text} "]
+            phrase.text: [one for one in inner if one.text != phrase.text and f" {one.text} " in f" {phrase.text} "]
             for phrase in self._phrases
             if phrase.slot == "symptom" and " " in phrase.text
         }

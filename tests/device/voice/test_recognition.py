@@ -45,6 +45,7 @@ def test_given_every_phrase_of_the_vocabulary_said_clearly_then_its_meaning_is_u
         ("hi", "छोटा पौधा पीला धब्बा", {"part": "part_seedling", "symptom": "sym_spot"}),
         ("hi", "आलू पत्ता सफेद पाउडर", {"part": "part_leaf", "colour": "col_white", "symptom": "sym_powder"}),
         ("hi", "आलू पत्ता हरा सफेद पाउडर", {"colour": "col_green", "symptom": "sym_powder"}),
+        ("hi", "कपास पूरा पौधा सूखना", {"part": "part_whole_plant", "symptom": "sym_whole_drying"}),
         ("hi", "ईख गन्ना धब्बा", {"crop": "crop_sugarcane", "part": "part_cane", "symptom": "sym_spot"}),
     ],
 )
