@@ -35,6 +35,9 @@ KEPT_SHARE = 0.75
 LABORATORY_KEPT = 0.95
 LEAST_PROXIES = 50
 CEILING = 0.97
+STRANGERS_C = 0.01
+KNOWN_C = 0.1
+"""How hard a direction is shrunk where strangers are to be told, and where the crop was told."""
 
 
 def fit(manifest: Manifest, val: Sequence[Seen], proxies: Sequence[Seen], worn: Sequence[Seen]) -> Manifest:
@@ -137,7 +140,8 @@ def _fit_confidence(
             features, label = features_of(manifest, s.first, crop)
             rows.append(features)
             right.append(s.record.label != NONE and matches(s.record, label))
-        models[mode] = _logistic(np.array(rows), np.array(right, int), weight)
+        shrink = KNOWN_C if mode == "known" else STRANGERS_C
+        models[mode] = _logistic(np.array(rows), np.array(right, int), weight, shrink)
     return _with_confidence(manifest, known=models["known"], open=models["open"])
 
 
@@ -263,9 +267,20 @@ def lowest_threshold(pairs: Sequence[tuple[float, bool]], risk: float = RISK) ->
     return best
 
 
-def _logistic(x: NDArray[np.float64], y: NDArray[np.int64], weight: NDArray[np.float64]) -> Linear:
+def _logistic(
+    x: NDArray[np.float64], y: NDArray[np.int64], weight: NDArray[np.float64], shrink: float = STRANGERS_C
+) -> Linear:
+    """A logistic regression whose direction is shrunk hard and whose scale is then fitted along it.
+
+    The strangers at hand are trained ones, told by one feature alone. A free fit leans on that feature, which says
+    little of a crop that the network never saw; a shrunk one shares the weight among all that agree.
+    """
     mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-6
-    model = LogisticRegression(C=1.0, max_iter=2000).fit((x - mean) / spread, y, sample_weight=weight)
-    w = model.coef_[0] / spread
-    bias = float(model.intercept_[0] - w @ mean)
+    scaled = (x - mean) / spread
+    direction = LogisticRegression(C=shrink, max_iter=2000).fit(scaled, y, sample_weight=weight).coef_[0]
+    along = scaled @ direction
+    unit = float(along.std()) + 1e-6
+    fitted = LogisticRegression(C=1.0, max_iter=2000).fit(along[:, None] / unit, y, sample_weight=weight)
+    w = direction * float(fitted.coef_[0][0]) / unit / spread
+    bias = float(fitted.intercept_[0] - w @ mean)
     return Linear(tuple(round(float(v), 5) for v in w), round(bias, 5))
