@@ -25,15 +25,11 @@ def refused_at_90_kept(score_known: NDArray[np.float64], score: NDArray[np.float
     return float((score < np.quantile(score_known, 0.1)).mean())
 
 
-def fitted() -> tuple[Linear, Linear, NDArray[np.float64], NDArray[np.int64]]:
+def test_given_strangers_that_one_sign_tells_then_the_other_counts_too_and_new_ones_are_refused_more_often() -> None:
     x = np.vstack([drawn(KNOWN, 400, 1), drawn(TRAINED, 200, 2)])
     y = np.array([1] * 400 + [0] * 200)
-    free = LogisticRegression(C=1.0).fit(x, y)
-    return _logistic(x, y, np.ones(600)), Linear(tuple(free.coef_[0]), float(free.intercept_[0])), x, y
-
-
-def test_given_strangers_that_one_sign_tells_then_the_other_counts_too_and_new_ones_are_refused_more_often() -> None:
-    model, free, _, _ = fitted()
+    model, by_itself = _logistic(x, y, np.ones(600)), LogisticRegression(C=1.0).fit(x, y)
+    free = Linear(tuple(by_itself.coef_[0]), float(by_itself.intercept_[0]))
     known, strangers = drawn(KNOWN, 2000, 3), drawn(NEVER_SEEN, 2000, 4)
     shared = refused_at_90_kept(said(model, known), said(model, strangers))
     assert shared > refused_at_90_kept(said(free, known), said(free, strangers)) + 0.05
