@@ -5,11 +5,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 
 from pikvani_contract.model.manifest import PackageError
-from pikvani_contract.speech.features import BANDS, DOUBT_FRAMES, HOP, SAMPLE_RATE_HZ, WINDOW
-from pikvani_contract.speech.package import load_speech_package
+from pikvani_contract.speech import features, whisper
+from pikvani_contract.speech.package import LEVELLED, WHISPER, FeatureSpec, FrontEnd, load_speech_package
 from pikvani_contract.speech.phones import UNITS
 
 MODEL = b"a network"
@@ -23,14 +25,7 @@ def write(folder: Path, **changes: Any) -> Path:
         "created": "2026-11-23T00:00:00Z",
         "languages": ["hi", "mr"],
         "units": list(UNITS),
-        "features": {
-            "sample_rate_hz": SAMPLE_RATE_HZ,
-            "bands": BANDS,
-            "window": WINDOW,
-            "hop": HOP,
-            "stride": 2,
-            "doubt_frames": DOUBT_FRAMES,
-        },
+        "features": msgspec.to_builtins(WHISPER),
         "rejection": {"scale": 1.0, "offset": 2.0, "accept": 0.5},
         "files": [{"path": "model.onnx", "sha256": hashlib.sha256(MODEL).hexdigest(), "size": len(MODEL)}],
         "corpora": [],
@@ -55,6 +50,7 @@ def test_given_a_whole_package_then_it_loads(tmp_path: Path) -> None:
         ({"files": [{"path": "model.onnx", "sha256": "0" * 64, "size": 3}]}, "size"),
         ({"surprise": 1}, "surprise"),
         ({"rejection": {"scale": 1.0, "offset": 0.0, "accept": 1.5}}, "accept"),
+        ({"features": msgspec.to_builtins(WHISPER) | {"bands": 64}}, "features are not this software's"),
     ],
 )
 def test_given_a_package_that_does_not_fit_then_the_reason_is_said(
@@ -62,6 +58,16 @@ def test_given_a_package_that_does_not_fit_then_the_reason_is_said(
 ) -> None:
     with pytest.raises(PackageError, match=reason):
         load_speech_package(write(tmp_path, **changes))
+
+
+@pytest.mark.parametrize(("spec", "front_end"), [(LEVELLED, features.log_mel), (WHISPER, whisper.log_mel)])
+def test_given_a_package_then_it_hears_by_the_front_end_it_names(
+    tmp_path: Path, spec: FeatureSpec, front_end: FrontEnd
+) -> None:
+    package = load_speech_package(write(tmp_path, features=msgspec.to_builtins(spec)))
+    clip = np.sin(np.arange(4_000)).astype(np.float32)
+    found = package.front_end(clip, 1.0)
+    assert found.shape[1] == spec.bands and np.array_equal(found, front_end(clip, 1.0))
 
 
 def test_given_no_package_then_the_error_says_what_to_give(tmp_path: Path) -> None:

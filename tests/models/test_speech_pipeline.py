@@ -44,6 +44,15 @@ def test_given_a_word_between_silences_then_it_is_found() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
+def test_given_a_clip_in_which_nobody_speaks_then_a_bad_day_is_all_that_is_left(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    nothing = np.zeros(16_000, np.float32)
+    assert hardship.spoken(nothing) == (0, 16_000)
+    made = hardship.harden(nothing, [hardship.noise(16_000, [word()], rng)], 24_000, rng)
+    assert np.isfinite(made).all() and float(np.abs(made).max()) > 0
+
+
+@pytest.mark.parametrize("seed", range(20))
 def test_given_a_tight_cut_then_nothing_but_a_faint_hiss_is_left_beyond_a_tenth_of_a_second(seed: int) -> None:
     noisy = word(0.6, 0.5) + np.random.default_rng(seed).standard_normal(int(1.6 * RATE)).astype(np.float32) * 0.1
     cut = hardship.cut_tight(noisy, int(0.5 * RATE), int(1.1 * RATE), np.random.default_rng(seed))

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
+import numpy as np
 from msgspec import Meta
+from numpy.typing import NDArray
 
 from pikvani_contract.model.manifest import MANIFEST_FILE, FileEntry, PackageError, Share, Version
-from pikvani_contract.speech.features import BANDS, DOUBT_FRAMES, HOP, SAMPLE_RATE_HZ, WINDOW
+from pikvani_contract.speech import features, whisper
+from pikvani_contract.speech.features import HOP, SAMPLE_RATE_HZ, WINDOW
 from pikvani_contract.speech.phones import UNITS
 
 SCHEMA = 1
@@ -30,7 +33,7 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FeatureSpec(Part, frozen=True):
-    """How samples become the input `features [1, frames, bands]`; see `speech.features.log_mel`."""
+    """How samples become the input `features [1, frames, bands]`; see `FRONT_ENDS`."""
 
     sample_rate_hz: int
     bands: int
@@ -38,6 +41,18 @@ class FeatureSpec(Part, frozen=True):
     hop: int
     stride: Annotated[int, Meta(ge=1, le=8)]
     doubt_frames: int
+
+
+STRIDE = 3
+"""Frames of features in one frame of log probabilities."""
+LEVELLED = FeatureSpec(SAMPLE_RATE_HZ, features.BANDS, WINDOW, HOP, STRIDE, features.DOUBT_FRAMES)
+"""Of the packages up to 1.2.0, `speech.features`: a device that goes back to one must still hear."""
+WHISPER = FeatureSpec(SAMPLE_RATE_HZ, whisper.BANDS, WINDOW, HOP, STRIDE, 0)
+"""Of packages that go on from Whisper's first layers, `speech.whisper`."""
+FrontEnd = Callable[[NDArray[np.float32], float], NDArray[np.float32]]
+"""From samples and a warp to features."""
+FRONT_ENDS: Mapping[FeatureSpec, FrontEnd] = {LEVELLED: features.log_mel, WHISPER: whisper.log_mel}
+"""What this software can make of samples."""
 
 
 class View(Part, frozen=True):
@@ -90,6 +105,8 @@ class Rejection(Part, frozen=True):
         phrase: judges one of a list of phrases; without it, the score alone does.
         sentence: judges what was understood of a note over the whole vocabulary; without it, the scores of its words
             and their share of the note do. Which words are heard in it, the score alone says.
+        least_sure: log probability of the best free path a unit it hears, below which nobody speaks; -3 was that of the
+            packages up to 1.2.0.
     """
 
     scale: float
@@ -97,6 +114,7 @@ class Rejection(Part, frozen=True):
     accept: Share
     phrase: Judge | None = None
     sentence: Judge | None = None
+    least_sure: Annotated[float, Meta(lt=0)] = -3.0
 
 
 class Corpus(Part, frozen=True):
@@ -146,6 +164,11 @@ class SpeechPackage:
         """The network."""
         return self.folder / MODEL_FILE
 
+    @property
+    def front_end(self) -> FrontEnd:
+        """What makes its features."""
+        return FRONT_ENDS[self.manifest.features]
+
 
 def load_speech_package(folder: Path) -> SpeechPackage:
     """Read a speech package and verify its files.
@@ -164,9 +187,7 @@ def load_speech_package(folder: Path) -> SpeechPackage:
         raise PackageError(f"{path} does not validate: {error}; fetch the package again") from error
     if manifest.units != UNITS:
         raise PackageError(f"{path}: its units are not this software's: update the software or the package")
-    features = manifest.features
-    here = FeatureSpec(SAMPLE_RATE_HZ, BANDS, WINDOW, HOP, features.stride, DOUBT_FRAMES)
-    if features != here:
+    if manifest.features not in FRONT_ENDS:
         raise PackageError(f"{path}: its features are not this software's: update the software or the package")
     judges = (manifest.rejection.phrase, manifest.rejection.sentence)
     if not all(set(judge.weights) <= set(EVIDENCE) for judge in judges if judge):

@@ -36,11 +36,11 @@ class OnnxAcousticModel:
             raise RuntimeAdapterError(f"{package.model} gives {shape[-1]} units, not {len(UNITS)}")
         manifest = package.manifest
         self.name = f"{manifest.name}@{manifest.version}"
-        self._views = manifest.views
+        self._views, self._front_end = manifest.views, package.front_end
 
     def log_probs(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `AcousticModel.log_probs`."""
-        return heard(samples, self._views, self._invoke)
+        return heard(samples, self._views, self._front_end, self._invoke)
 
     def _invoke(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         try:

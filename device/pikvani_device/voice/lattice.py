@@ -15,8 +15,6 @@ from pikvani_contract.speech.phones import UNITS
 
 LogProbs = NDArray[np.float32]
 """`[frames, units]`, natural logarithms, unit 0 is the blank."""
-LEAST_SURE = -3.0
-"""Least `free` a unit heard where somebody speaks: speech has -0.4 to -2.1, hiss and hum under -3.6."""
 NEVER = -1e30
 """A log likelihood of nothing."""
 _INDEX = {unit: k for k, unit in enumerate(UNITS)}
@@ -105,11 +103,11 @@ def unit_gaps(log_probs: LogProbs, units: Sequence[int]) -> NDArray[np.float64]:
     return gaps
 
 
-def is_speech(log_probs: LogProbs) -> bool:
+def is_speech(log_probs: LogProbs, least_sure: float) -> bool:
     """Whether somebody speaks at all: the best free path hears units, and surely.
 
     In hiss and hum it wavers for long and hears next to nothing, and words of a list seem little worse than that.
     """
     best = log_probs.argmax(axis=1)
     units = int(np.count_nonzero((best != 0) & (np.concatenate([[0], best[:-1]]) != best)))
-    return units > 0 and free(log_probs) / units >= LEAST_SURE
+    return units > 0 and free(log_probs) / units >= least_sure

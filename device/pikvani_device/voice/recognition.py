@@ -77,7 +77,7 @@ class PhraseList:
         """The phrase with the greatest likelihood, and whether it is likely enough."""
         best, confidence = self.likeliest(log_probs)
         phrase, least, figures = self._phrases[self._owner[best]], self._rejection.accept, dict[str, float]()
-        if is_speech(log_probs):
+        if is_speech(log_probs, self._rejection.least_sure):
             figures = evidence(log_probs, self.hypothesis(best)) or {}
         if judge := self._rejection.phrase:
             confidence, least = judge.confidence(figures) if figures else 0.0, judge.accept
@@ -90,7 +90,7 @@ class PhraseList:
         scores = forward(log_probs, self._ways)
         best = int(scores.argmax())
         a_unit = (float(scores[best]) - free(log_probs)) / len(self._ways.ways[best])
-        return best, _confidence(self._rejection, a_unit) if is_speech(log_probs) else 0.0
+        return best, _confidence(self._rejection, a_unit) if is_speech(log_probs, self._rejection.least_sure) else 0.0
 
     def phrase_of(self, way: int) -> Phrase:
         """Whose way it is."""
@@ -138,7 +138,7 @@ class Sentence:
     def understand(self, log_probs: LogProbs) -> Understood:
         """Words that are likely enough, as slots, the surest of each slot."""
         alone, alone_confidence = self._alone.likeliest(log_probs)
-        if not is_speech(log_probs):
+        if not is_speech(log_probs, self._rejection.least_sure):
             return Understood("reject", self._alone.phrase_of(alone).text, 0.0)
         strict = loop(log_probs, self._ways, self._strict) if self._ways.ways else []
         whole = self._whole(log_probs, alone, strict)

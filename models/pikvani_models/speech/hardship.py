@@ -80,6 +80,8 @@ def spoken(clip: Clip) -> tuple[int, int]:
         return 0, len(clip)
     power = np.square(clip[: count * 160]).reshape(count, 160).mean(axis=1)
     loud = np.flatnonzero(power > power.max() * 10**-3.5)
+    if not len(loud):  # silence
+        return 0, len(clip)
     return int(loud[0]) * 160, (int(loud[-1]) + 1) * 160
 
 

@@ -41,7 +41,7 @@ def package_ear(folder: Path) -> Callable[[NDArray[np.float32]], LogProbs]:
     """
     package = load_speech_package(folder)
     invoke = invoke_of(package)
-    return lambda samples: heard(samples, package.manifest.views, invoke)
+    return lambda samples: heard(samples, package.manifest.views, package.front_end, invoke)
 
 
 def invoke_of(package: SpeechPackage) -> Callable[[NDArray[np.float32]], LogProbs]:

@@ -18,22 +18,26 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from pikvani_contract.speech.features import BANDS, SAMPLE_RATE_HZ, log_mel
+from pikvani_contract.speech.features import SAMPLE_RATE_HZ
 from pikvani_contract.speech.phones import UNITS, phrase_pronunciations
+from pikvani_contract.speech.whisper import BANDS, log_mel
 from pikvani_models.speech.hardship import harden, noise, spoken
 from pikvani_models.speech.network import SpeechNet
-from pikvani_models.speech.regrown import find_norms
 from pikvani_models.speech.scoring import read_clip
 
 _INDEX = {unit: k for k, unit in enumerate(UNITS)}
 _SAY_EVERY, _SAVE_EVERY = 50, 200
 """Batches."""
-_SETTLE = 150
-"""Batches on which the last bias is found anew."""
+_LEAVE_FASTER = 7.0
+"""Learning rate of the last layer, which begins by chance, beside that of the others."""
+_LEAVE_ALONE = 100
+"""Batches in which it learns alone."""
 Batch = tuple[Tensor, Tensor, Tensor]
-"""Features `[n, frames, 40]`, targets `[sum]`, target lengths `[n]`."""
-SHARES = {"kokoro": 5.0, "espeak": 1.6, "festival": 1.2, "real": 0.9}
+"""Features `[n, frames, 80]`, targets `[sum]`, target lengths `[n]`."""
+SHARES = {"kokoro": 5.0, "espeak": 1.6, "festival": 1.2, "foreign": 3.0, "real": 0.9}
 """Odds of a clip's kind."""
+_NOTHING = 0.05
+"""Share of clips in which nobody speaks: what is heard in wind and engines otherwise is words."""
 _ROOM = 2_400
 """Samples left before and after what is said in a real clip."""
 
@@ -113,6 +117,8 @@ class SpeechStream(IterableDataset):  # type: ignore[type-arg]
                 yield self._batch(pool[k * self.batch : (k + 1) * self.batch], backgrounds, rng)
 
     def _one(self, rng: np.random.Generator) -> Said:
+        if rng.random() < _NOTHING:
+            return Said(np.zeros(int(rng.integers(6_000, 48_000)), np.int16), (), "nothing")
         kind = self.kinds[int(rng.choice(len(self.kinds), p=self.odds))]
         group = self.groups[kind]
         one = self.said[group[min(int(np.searchsorted(self.within[kind], rng.random())), len(group) - 1)]]
@@ -141,49 +147,18 @@ class SpeechStream(IterableDataset):  # type: ignore[type-arg]
 
 def _masked(features: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """SpecAugment (Park et al. 2019), gentle: short words have few frames to spare."""
+    quiet = features.min()
     for _ in range(int(rng.integers(0, 3))):
-        width, at = int(rng.integers(1, 7)), int(rng.integers(0, BANDS))
-        features[:, at : at + width] = 0
+        width, at = int(rng.integers(1, 13)), int(rng.integers(0, BANDS))
+        features[:, at : at + width] = quiet
     for _ in range(int(rng.integers(0, 3))):
         width, at = int(rng.integers(1, 7)), int(rng.integers(0, len(features)))
-        features[at : at + width] = 0
+        features[at : at + width] = quiet
     return features
 
 
-def settle(net: SpeechNet, batches: Iterator[Batch], steps: int) -> None:
-    """Find the last bias anew: a package's outputs lack most of their prior, which CTC cannot be gone on from."""
-    net.requires_grad_(False)
-    bias = net.leave.bias
-    assert bias is not None
-    bias.requires_grad_(True)
-    optimizer = torch.optim.Adam([bias], lr=0.1)
-    slower = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.05 ** (1 / steps))
-    for _ in range(steps):
-        features, targets, lengths = next(batches)
-        loss = _ctc(_heard(net, features), targets, lengths)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        slower.step()
-    net.requires_grad_(True)
-
-
-def teacher_of(net: SpeechNet) -> SpeechNet:
-    """A frozen copy, without the blocks that do nothing yet."""
-    teacher = copy.deepcopy(net)
-    kept = [block for block in teacher.blocks if bool(block.norm.weight.any())]  # type: ignore[union-attr, operator]
-    teacher.blocks = nn.Sequential(*kept)
-    return teacher.eval().requires_grad_(False)
-
-
 def train(
-    stream: SpeechStream,
-    folder: Path,
-    steps: int,
-    start: SpeechNet | None = None,
-    rate: float = 1.5e-3,
-    keep: float = 0.0,
-    workers: int = 1,
+    stream: SpeechStream, folder: Path, steps: int, start: SpeechNet, rate: float = 3e-4, workers: int = 1
 ) -> Path:
     """Train for `steps` batches and return the averaged weights; a second call goes on.
 
@@ -191,27 +166,20 @@ def train(
         stream: batches.
         folder: `log.jsonl`, `state.pt`, `weights.pt`.
         steps: batches in all.
-        start: a network to begin from instead of chance, see `regrown`.
-        rate: peak learning rate.
-        keep: weight of staying near what `start` hears in each frame, beside hearing the units right.
+        start: a network to begin from, see `pretrained`.
+        rate: peak learning rate of what was trained before; `leave` learns faster, and first alone.
         workers: processes that make batches.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    state, first = folder / "state.pt", folder / "first.pt"
+    state = folder / "state.pt"
     held = torch.load(state, map_location="cpu") if state.exists() else None
     stream.seed += int(held["step"]) if held else 0
     batches = iter(DataLoader(stream, batch_size=None, num_workers=workers, prefetch_factor=8))
-    net = start or SpeechNet()
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if start is not None and not first.exists():
-        find_norms(net, [next(batches)[0] for _ in range(40)])
-        settle(net, batches, _SETTLE)
-        torch.save(net.state_dict(), first)
-    elif first.exists():
-        net.load_state_dict(torch.load(first, map_location="cpu"))
-    teacher = teacher_of(net) if keep else None
-    average = copy.deepcopy(net)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.02, betas=(0.9, 0.98))
+    net, average = start, copy.deepcopy(start)
+    leave = list(net.leave.parameters())
+    body = [p for name, p in net.named_parameters() if not name.startswith("leave.")]
+    groups = [{"params": body, "lr": rate}, {"params": leave, "lr": rate * _LEAVE_FASTER}]
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98))
     if held:
         net.load_state_dict(held["net"])
         average.load_state_dict(held["average"])
@@ -220,17 +188,11 @@ def train(
     net.train()
     began, running = time.process_time(), 0.0
     for step in range(int(held["step"]) if held else 0, steps):
-        factor = min(1.0, (step + 1) / 400) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
-        for group in optimizer.param_groups:
-            group["lr"] = rate * factor
+        factor = min(1.0, (step + 1) / 300) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+        optimizer.param_groups[0]["lr"] = rate * factor * (step >= _LEAVE_ALONE)
+        optimizer.param_groups[1]["lr"] = rate * factor * _LEAVE_FASTER
         features, targets, lengths = next(batches)
-        log_probs = _heard(net, features)
-        loss = _ctc(log_probs, targets, lengths)
-        if teacher is not None:
-            with torch.no_grad():
-                wanted = _heard(teacher, features)
-            each = functional.kl_div(log_probs, wanted, log_target=True, reduction="sum")
-            loss = loss + keep * each / (log_probs.shape[0] * log_probs.shape[1])
+        loss = _ctc(_heard(net, features), targets, lengths)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 2.0)

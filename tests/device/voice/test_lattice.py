@@ -68,7 +68,8 @@ def test_given_a_unit_said_twice_then_a_blank_must_part_it() -> None:
 
 
 def test_given_units_heard_surely_then_it_is_speech_and_wavering_over_silence_is_none() -> None:
-    assert is_speech(spelled("k", "a", "t"))
-    assert not is_speech(spelled())
+    assert is_speech(spelled("k", "a", "t"), -3.0)
+    assert not is_speech(spelled(), -3.0)
     unsure = np.vstack([spelled("k", sure=0.9), *[spelled(sure=0.85)] * 40])
-    assert not is_speech(unsure)
+    assert not is_speech(unsure, -3.0)
+    assert is_speech(unsure, -10.0)
