@@ -30,7 +30,7 @@ from pikvani_models.speech.hardship import spoken
 from pikvani_models.speech.scoring import LogProbs, likelihoods
 
 Ear = Callable[[NDArray[np.float32]], LogProbs]
-VOICES = {"bg": "bg", "ca": "ca", "el": "el", "es": "es-419", "lt": "lt", "ro": "ro", "ru": "ru"}
+VOICES = {"bg": "bg", "ca": "ca", "el": "el", "es": "es-419", "ro": "ro", "ru": "ru"}
 """Languages taken, and the voice of espeak-ng that reads them. Danish and French have other vowels than ours."""
 _SOUNDS = {
     **dict.fromkeys("aɑ", ("aa", "a")),

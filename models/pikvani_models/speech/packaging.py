@@ -40,7 +40,7 @@ _LICENCES = {
     "espeak": "speech made with espeak-ng (GPL program, output not covered)",
     "festival": "speech made with Festival and festvox NSK voices (GPL programs, output not covered)",
     "real": "MIT (PaadasML)",
-    "foreign": "GPL-2 (spoken names of Tux Paint's stamps, real speakers of seven other languages)",
+    "foreign": "GPL-2 (spoken names of Tux Paint's stamps, real speakers of six other languages)",
 }
 _BEGUN = Corpus(BEGUN_FROM, 0, "MIT (OpenAI)")
 """What the network went on from."""
