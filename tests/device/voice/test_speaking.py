@@ -41,7 +41,7 @@ def write_pack(folder: Path, **sentences: tuple[str, bytes]) -> Path:
     (folder / "clips.bin").write_bytes(data)
     entry = {"path": "clips.bin", "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
     manifest = {
-        "schema": 1, "name": "prompts-mr", "version": "9.0.0", "created": "2026-01-01T00:00:00Z", "locale": "mr-IN",
+        "schema": 1, "name": "prompts-mr", "version": "1.0.0", "created": "2026-01-01T00:00:00Z", "locale": "mr-IN",
         "rate_hz": 16_000, "files": [entry], "licence": "drawn", "clips": clips,
     }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(manifest))
