@@ -13,11 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pikvani_contract.speech.package import STRIDE
 from pikvani_contract.speech.phones import UNITS
 from pikvani_contract.speech.whisper import BANDS
 
-STRIDE = 3
-"""Input frames of 10 ms in one output frame."""
 _WHISPER_STRIDE = 2
 _REACH = 3
 """Frames a convolution takes in."""
