@@ -88,10 +88,11 @@ class LeafNet(nn.Module):
     `forward` takes `[n, 3, s, s]` floats, normalised as the manifest's input spec says, `s` a multiple of 32, and
     returns `logits [n, classes]`, `maps [n, s/32, s/32, classes]` and `embedding [n, EMBEDDING]`. `logits` is the mean
     of `maps` over space, so a map *is* a class activation map (Zhou et al. 2016) at no further cost. `embedding` is
-    a fixed linear projection of the pooled features; the training sets it, the loss does not.
+    a fixed linear projection of the pooled features; the training sets it, the loss does not. `symptoms` is a second
+    head that only training hears.
     """
 
-    def __init__(self, classes: int, drop_path: float = 0.0, dropout: float = 0.0) -> None:
+    def __init__(self, classes: int, symptoms: int, drop_path: float = 0.0, dropout: float = 0.0) -> None:
         super().__init__()
         blocks: list[nn.Module] = []
         total = sum(repeats for _, _, repeats, _, _ in STAGES)
@@ -106,6 +107,9 @@ class LeafNet(nn.Module):
         self.top = ConvBnAct(cin, FEATURES, 1)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Conv2d(FEATURES, classes, 1)
+        self.symptoms = nn.Linear(FEATURES, symptoms)
+        for zero in self.symptoms.parameters():
+            nn.init.zeros_(zero)
         self.projection = nn.Linear(FEATURES, EMBEDDING)
         for parameter in self.projection.parameters():
             parameter.requires_grad_(False)
@@ -121,9 +125,11 @@ class LeafNet(nn.Module):
         """Features averaged over space, `[n, FEATURES]`."""
         return self.features(x).mean((2, 3))
 
-    def classify(self, pooled: Tensor) -> Tensor:
-        """Logits `[n, classes]` of pooled features: what training uses (dropout acts here)."""
-        return functional.linear(self.dropout(pooled), self.classifier.weight[:, :, 0, 0], self.classifier.bias)
+    def classify(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits `[n, classes]` and `[n, symptoms]` of pooled features: what training uses (dropout acts here)."""
+        kept = self.dropout(pooled)
+        labels = functional.linear(kept, self.classifier.weight[:, :, 0, 0], self.classifier.bias)
+        return labels, self.symptoms(kept)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits, maps and embedding, as the class says."""

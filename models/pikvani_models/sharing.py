@@ -1,0 +1,54 @@
+"""How crops that were learnt in laboratories alone borrow what their symptoms look like in other crops' fields.
+
+It is one linear step on finished weights, so that it costs a device nothing: the rows of such a crop's labels become a
+mix of its own rows and those of the labels' symptoms.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pikvani_models.network import LeafNet
+from pikvani_models.registry import HELD_OUT_SOURCES
+from pikvani_models.scope import Scope
+from pikvani_models.symptoms import UNTOLD, numbered
+
+SHARE = 0.8
+"""How much of what tells a crop's conditions apart is borrowed; chosen on half 0 of the held-out source."""
+
+
+def borrowers(scope: Scope) -> tuple[str, ...]:
+    """The crops whose photographs are all a laboratory's, held-out sources aside; none if no other crop can lend."""
+    sources = [s for s in scope.sources if s.crop != "none" and s.name not in HELD_OUT_SOURCES]
+    lenders = {s.crop for s in sources if s.kind != "laboratory"}
+    return tuple(crop for crop in scope.crops if crop not in lenders) if lenders else ()
+
+
+def mixed(own: Tensor, borrowed: Tensor, share: float) -> Tensor:
+    """Rows `[labels, n]` of one crop: their mean stays, what sets them apart is mixed.
+
+    As the mean stays, and with it about how much the crop as a whole is believed, what is refused or taken for another
+    crop stays as it was learnt.
+    """
+    middle = own.mean(0, keepdim=True)
+    return middle + (1 - share) * (own - middle) + share * (borrowed - borrowed.mean(0, keepdim=True))
+
+
+@torch.no_grad()
+def borrow(net: LeafNet, scope: Scope, share: float = SHARE) -> None:
+    """Mix the symptoms' rows into the classifier's for every borrower. Not to be done twice.
+
+    A crop with a label that has no symptom is left alone, and so is a network that never learnt symptoms.
+    """
+    if not bool(net.symptoms.weight.any()):
+        return
+    symptom_of = numbered(scope.labels)
+    for crop in borrowers(scope):
+        rows = [i for i, label in enumerate(scope.labels) if label.startswith(f"{crop}/")]
+        symptoms = [symptom_of[i] for i in rows]
+        if UNTOLD in symptoms:
+            continue
+        weight, bias = net.classifier.weight[:, :, 0, 0], net.classifier.bias
+        weight[rows] = mixed(weight[rows], net.symptoms.weight[symptoms], share)
+        bias[rows] = mixed(bias[rows, None], net.symptoms.bias[symptoms, None], share)[:, 0]
