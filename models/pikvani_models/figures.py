@@ -51,7 +51,7 @@ def learning_curve(log: Path, path: Path) -> None:
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     figure, axes = plt.subplots(figsize=(5, 3.5))
     axes.plot([x["pictures"] for x in lines], [x["loss"] for x in lines])
-    axes.set(xlabel="pictures seen", ylabel="training loss (three terms)", title="Fine-tuning")
+    axes.set(xlabel="pictures seen", ylabel="training loss (all terms)", title="Fine-tuning")
     _save(figure, path)
 
 
