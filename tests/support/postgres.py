@@ -29,6 +29,12 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def _attached(memory: str) -> int:
+    """How many processes hold a System V shared memory segment (proc(5): shmid is field 2, nattch field 7)."""
+    rows = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
+    return next((int(row[6]) for row in rows if row[1] == memory), 0)
+
+
 class Postgres:
     """One cluster. `durable=False` skips fsync: for tests that do not kill it."""
 
@@ -51,7 +57,7 @@ class Postgres:
             command, stdout=subprocess.DEVNULL, stderr=(self._root / "log").open("ab"), start_new_session=True
         )
         deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and self._process.poll() is None:
             try:
                 psycopg.connect(self.url("postgres"), connect_timeout=2).close()
                 return
@@ -64,10 +70,21 @@ class Postgres:
         """Of the postmaster."""
         return int((self._data / "postmaster.pid").read_text().splitlines()[0])
 
+    @property
+    def _shared_memory(self) -> str:
+        """Number of the System V segment by which a postmaster sees that another one's processes are still alive."""
+        return (self._data / "postmaster.pid").read_text().splitlines()[6].split()[1]
+
     def kill(self) -> None:
         """SIGKILL the postmaster, as a power cut would; `start` recovers."""
-        os.kill(self.pid, signal.SIGKILL)
+        pid, memory = self.pid, self._shared_memory
+        os.kill(pid, signal.SIGKILL)
         self._wait()
+        deadline = time.monotonic() + 30
+        while _attached(memory):  # its orphans work on until they look up, and a new one refuses to start beside them
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"processes of the killed PostgreSQL {pid} did not end within 30 s")
+            time.sleep(0.02)
 
     def stop(self) -> None:
         if self._process and self._process.poll() is None:
@@ -77,8 +94,6 @@ class Postgres:
     def _wait(self) -> None:
         if self._process:
             self._process.wait(30)
-        # Children of a killed postmaster notice within a moment; a new one refuses to start before.
-        time.sleep(0.3)
 
     def url(self, database: str) -> str:
         return f"postgresql://pikvani@127.0.0.1:{self.port}/{database}"
