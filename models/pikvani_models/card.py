@@ -20,7 +20,8 @@ def write_card(manifest: Manifest, path: Path) -> None:
         "Names leaf diseases from photographs, offline, and refuses where it is not sure. It advises nobody to spray:",
         'a confident answer is still a photograph\'s answer, and a refusal means "show it to your KVK".',
         "",
-        f"- Network: EfficientNet-Lite0, {manifest.input.size} px, {len(manifest.labels) - 1} conditions of "
+        f"- Network: {manifest.quantisation.get('network', 'EfficientNet-Lite0')}, {manifest.input.size} px, "
+        f"{len(manifest.labels) - 1} conditions of "
         f"{len(manifest.crops)} crop{'s' if len(manifest.crops) > 1 else ''} and one refusal label.",
         *_limits(manifest),
         f"- Thresholds: answer at {manifest.decision.overall.answer:.2f}, ask again at "

@@ -75,14 +75,16 @@ def train(
 
 @main.command()
 @click.option("--weights", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--lender", type=click.Path(path_type=Path, exists=True), help="Weights whose symptoms are lent.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Package folder to write.")
 @click.option("--size", type=int, default=192, show_default=True, help="Side of the model's input, pixels.")
 @click.option("--version", required=True, help="Version of the package, such as 1.0.0.")
 @click.option("--fitted-from", type=click.Path(path_type=Path, exists=True), help="Manifest to take fitted parts from.")
-def package(weights: Path, out: Path, size: int, version: str, fitted_from: Path | None) -> None:
+def package(weights: Path, lender: Path | None, out: Path, size: int, version: str, fitted_from: Path | None) -> None:
     """Export weights to INT8, fit confidence and thresholds, measure, and write a package.
 
-    Of which crops, the weights know.
+    Of which crops, the weights know. Crops learnt in laboratories alone borrow what their symptoms look like in other
+    crops' fields: of the same weights, or of a lender's, whose network then runs beside the first.
     """
     try:
         from pikvani_models.packaging import BuildSpec, build
@@ -90,7 +92,7 @@ def package(weights: Path, out: Path, size: int, version: str, fitted_from: Path
         raise click.ClickException(_missing(error)) from error
     created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     try:
-        build(BuildSpec(weights, size, version, created, fitted_from), out)
+        build(BuildSpec(weights, size, version, created, fitted_from, lender), out)
     except (DataError, PackageError) as error:
         raise click.ClickException(str(error)) from error
     except ImportError as error:

@@ -9,10 +9,13 @@ import torch
 from numpy.typing import NDArray
 
 from pikvani_models.network import EMBEDDING, LeafNet
+from pikvani_models.pair import PairedNet
 
 
 @torch.no_grad()
-def pooled_features(net: LeafNet, views: Sequence[NDArray[np.float32]], batch: int = 32) -> NDArray[np.float32]:
+def pooled_features(
+    net: LeafNet | PairedNet, views: Sequence[NDArray[np.float32]], batch: int = 32
+) -> NDArray[np.float32]:
     """Pooled features `[n, FEATURES]` of model inputs `[1, s, s, 3]`."""
     net.eval()
     rows = []
@@ -23,7 +26,7 @@ def pooled_features(net: LeafNet, views: Sequence[NDArray[np.float32]], batch: i
     return np.concatenate(rows)
 
 
-def set_projection(net: LeafNet, pooled: NDArray[np.float32]) -> None:
+def set_projection(net: LeafNet | PairedNet, pooled: NDArray[np.float32]) -> None:
     """Make the embedding the `EMBEDDING` largest principal components of `pooled`, each of unit variance."""
     mean = pooled.mean(axis=0)
     _, spread, axes = np.linalg.svd(pooled - mean, full_matrices=False)

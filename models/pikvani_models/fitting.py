@@ -24,6 +24,7 @@ from pikvani_contract.model.manifest import (
 )
 from pikvani_contract.model.posterior import Evidence, decide, likeness, refusal_features, refusal_probability
 from pikvani_models.measuring import Seen, answers, matches
+from pikvani_models.records import Record
 from pikvani_models.registry import BY_NAME, NONE
 
 RISK = 0.10
@@ -35,6 +36,8 @@ KEPT_SHARE = 0.75
 LABORATORY_KEPT = 0.95
 LEAST_PROXIES = 50
 CEILING = 0.97
+FUSION_EXPONENTS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+CASES_OF = (3, 6)
 STRANGERS_C = 0.01
 KNOWN_C = 0.1
 """How hard a direction is shrunk where strangers are to be told, and where the crop was told."""
@@ -57,6 +60,32 @@ def fit(manifest: Manifest, val: Sequence[Seen], proxies: Sequence[Seen], worn: 
     manifest = _fit_elsewhere(manifest, known, proxies)
     manifest = _fit_second_view(manifest, known, proxies)
     return _fit_decision(manifest, [*known, *worn], proxies)
+
+
+def fit_fusion(manifest: Manifest, cases: Sequence[Sequence[tuple[Record, Sequence[Evidence]]]]) -> Manifest:
+    """How much several photographs may say together, at most: photographs of one leaf are hardly more than one.
+
+    The exponent is the lowest at which cases of 3 and 6 pictures of one leaf, the worst a farmer may do, are wrong in
+    at most `RISK` of those answered, or 1, where six count as one.
+
+    Args:
+        manifest: Fitted in all other parts.
+        cases: Groups that must hold each for itself, such as known sources and proxies; each case is a photograph's
+            record and the evidence of at least six altered pictures of it.
+    """
+    for exponent in FUSION_EXPONENTS:
+        decision = msgspec.structs.replace(manifest.decision, fusion_exponent=exponent)
+        trial = msgspec.structs.replace(manifest, decision=decision)
+        if all(_wrong(trial, group, n) <= RISK for group in cases for n in CASES_OF):
+            break
+    return trial
+
+
+def _wrong(manifest: Manifest, cases: Sequence[tuple[Record, Sequence[Evidence]]], count: int) -> float:
+    """Share of wrong ones among the cases of `count` pictures that are answered, the crop known; 0 if none is."""
+    said = [(record, decide(manifest, given[:count], record.label.split("/")[0])) for record, given in cases]
+    answered = [matches(record, d.label) for record, d in said if d.decision == "answer"]
+    return 1.0 - sum(answered) / len(answered) if answered else 0.0
 
 
 def centres(labels: Sequence[str], seen: Sequence[tuple[str, Evidence]]) -> Refusal:

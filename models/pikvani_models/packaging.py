@@ -15,12 +15,14 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from pikvani_contract.model import gates
 from pikvani_contract.model import manifest as m
 from pikvani_contract.model.inference import Invoke
+from pikvani_contract.model.posterior import Evidence
 from pikvani_contract.model.preprocess import model_input
-from pikvani_models import export, features, figures, fitting, measuring
+from pikvani_models import augment, export, features, figures, fitting, measuring
 from pikvani_models.agreement import with_agreement
 from pikvani_models.card import write_card
 from pikvani_models.golden import write_golden
@@ -36,19 +38,22 @@ from pikvani_models.weights import load_net
 
 PER_LABEL = 40
 WORN_SEED = 11
-CASES_OF = (3, 6)
+AGAIN_SEED = 13
 VIEWS = (m.ViewSpec("whole", 1.0, "centre", "always"), m.ViewSpec("closer", 0.7, "map", "unsure"))
 
 
 @dataclass(frozen=True)
 class BuildSpec:
-    """What to build: weights, input side in pixels, version, and the manifest to take fitted parts from, if any."""
+    """What to build: weights, input side in pixels, version, the manifest to take fitted parts from, if any, and
+    the weights of a second network whose symptoms laboratory crops borrow, if any.
+    """
 
     weights: Path
     size: int
     version: str
     created_at: str
     fitted_from: Path | None = None
+    lender: Path | None = None
 
 
 def build(spec: BuildSpec, folder: Path) -> m.Manifest:
@@ -58,7 +63,7 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
         DataError: photographs are missing, too few, or the weights or the fitted manifest are of something else.
     """
     root = data_root()
-    scope, net = load_net(spec.weights)
+    scope, net = load_net(spec.weights, spec.lender)
     records = scan(root, scope.sources)
     require_enough(records, scope)
     given = None if spec.fitted_from is None else _fitted(spec.fitted_from, scope)
@@ -86,6 +91,8 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     say("INT8 against FP32")
     manifest = with_agreement(manifest, folder, fp32, root, test)
     how = {"onnx": f"static QDQ, per-channel, {ranges}", "tflite": "static_wi8_ai8", "photographs": str(len(few))}
+    if spec.lender is not None:
+        how["network"] = "two EfficientNet-Lite0 side by side, the second for crops of laboratories alone"
     manifest = msgspec.structs.replace(manifest, quantisation=how)
     golden = write_golden(manifest, onnx_invoke(folder / "model.onnx", onnx), folder / "golden")
     card = folder / "MODEL_CARD.md"
@@ -103,7 +110,8 @@ def _log(manifest: m.Manifest, spec: BuildSpec, folder: Path) -> None:
     """The package as a run of its own, so that versions stand side by side."""
     beside = folder.parent / f"{folder.name}.run"
     given = {"weights": str(spec.weights), "size": spec.size, "crops": ", ".join(manifest.crops)}
-    with tracked("package", beside, given | {"fitted_from": str(spec.fitted_from or "")}) as run:
+    others = {"fitted_from": str(spec.fitted_from or ""), "lender": str(spec.lender or "")}
+    with tracked("package", beside, given | others) as run:
         run.note("version", manifest.version)
         # MLflow takes no comma in a name, which protocols such as "in-source, cases of 3" hold.
         names = ["/".join(filter(None, (x.protocol.replace(", ", "/"), x.source, x.name))) for x in manifest.metrics]
@@ -199,6 +207,9 @@ def _fit_and_measure(
         proxies = measuring.collect(always, root, [r for r in held if half_of(r.group) == 0], invoke)
         say("validation photographs, worn")
         manifest = fitting.fit(manifest, val, proxies, worn(always, root, rest, invoke))
+        say("several pictures of one leaf")
+        kept = [[s.record for s in part if s.record.label != NONE] for part in (val, proxies)]
+        manifest = fitting.fit_fusion(manifest, [again(manifest, root, part, invoke) for part in kept])
         say("test photographs")
         test_all = measuring.collect(always, root, [r for r in rest if r.split == "test"], invoke)
         test = measuring.answers(manifest, test_all)
@@ -214,8 +225,8 @@ def _fit_and_measure(
             *measuring.crop_metrics(known, "in-source"),
             *measuring.crop_metrics(unseen, "cross-source"),
             *[x for x in measuring.crop_metrics(everything, "cross-source-all") if x.name.startswith("accuracy")],
-            *(x for n in CASES_OF for x in measuring.case_metrics(manifest, test_all, "in-source", n)),
-            *(x for n in CASES_OF for x in measuring.case_metrics(manifest, unseen_all, "cross-source", n)),
+            *(x for n in fitting.CASES_OF for x in measuring.case_metrics(manifest, test_all, "in-source", n)),
+            *(x for n in fitting.CASES_OF for x in measuring.case_metrics(manifest, unseen_all, "cross-source", n)),
             *measuring.refusal_metrics(known, [a for a in test if a.record.label == NONE]),
         ]
         manifest = msgspec.structs.replace(manifest, metrics=tuple(metrics))
@@ -233,6 +244,21 @@ def worn(manifest: m.Manifest, root: Path, records: Sequence[Record], invoke: In
     stream = TrainingStream(root, [*known, *scenes], manifest.labels, manifest.input.size, 1, WORN_SEED)
     rng = np.random.default_rng(WORN_SEED)
     return measuring.collect(manifest, root, known, invoke, lambda i: stream.picture(i, rng))
+
+
+def again(
+    manifest: m.Manifest, root: Path, records: Sequence[Record], invoke: Invoke
+) -> list[tuple[Record, list[Evidence]]]:
+    """Six pictures of each photograph's leaf, as a hand takes one after the other: nearer, turned, in other light."""
+    rng = np.random.default_rng(AGAIN_SEED)
+    size = manifest.input.size
+
+    def picture(i: int) -> NDArray[np.uint8]:
+        view = augment.random_view(read_rgb(root / records[i].path), size, rng, smallest=0.55)
+        return augment.light(view, rng, strength=0.5)
+
+    rounds = [measuring.collect(_first_view_only(manifest), root, records, invoke, picture) for _ in range(6)]
+    return [(seen[0].record, [s.first for s in seen]) for seen in zip(*rounds, strict=True)]
 
 
 def _first_view_only(manifest: m.Manifest) -> m.Manifest:

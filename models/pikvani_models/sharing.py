@@ -1,15 +1,18 @@
 """How crops that were learnt in laboratories alone borrow what their symptoms look like in other crops' fields.
 
-It is one linear step on finished weights, so that it costs a device nothing: the rows of such a crop's labels become a
-mix of its own rows and those of the labels' symptoms.
+It is one linear step on finished weights: the rows of such a crop's labels become a mix of its own rows and those of
+the labels' symptoms. The symptoms are the network's own, which costs a device nothing, or another one's.
 """
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
-from pikvani_models.network import LeafNet
+from pikvani_models.network import FEATURES, LeafNet
+from pikvani_models.pair import PairedNet
+from pikvani_models.records import DataError
 from pikvani_models.registry import HELD_OUT_SOURCES
 from pikvani_models.scope import Scope
 from pikvani_models.symptoms import UNTOLD, numbered
@@ -41,7 +44,28 @@ def borrow(net: LeafNet, scope: Scope, share: float = SHARE) -> None:
 
     A crop with a label that has no symptom is left alone, and so is a network that never learnt symptoms.
     """
-    if not bool(net.symptoms.weight.any()):
+    _mix(net.classifier, net.symptoms.weight, net.symptoms.bias, scope, share)
+
+
+@torch.no_grad()
+def lend(first: LeafNet, second: LeafNet, scope: Scope, share: float = SHARE) -> PairedNet:
+    """One network of two, in which borrowers lean on the symptoms that the second one learnt, otherwise as `borrow`.
+
+    Raises:
+        DataError: The networks do not go together, or no crop of the scope has anything to borrow from the second.
+    """
+    try:
+        pair = PairedNet(first, second)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+    if not borrowers(scope) or not bool(second.symptoms.weight.any()):
+        raise DataError("there is nothing to lend: no crop is of laboratories alone, or the lender learnt no symptoms")
+    _mix(pair.classifier, functional.pad(second.symptoms.weight, (FEATURES, 0)), second.symptoms.bias, scope, share)
+    return pair
+
+
+def _mix(classifier: nn.Conv2d, weights: Tensor, biases: Tensor, scope: Scope, share: float) -> None:
+    if not bool(weights.any()):
         return
     symptom_of = numbered(scope.labels)
     for crop in borrowers(scope):
@@ -49,6 +73,6 @@ def borrow(net: LeafNet, scope: Scope, share: float = SHARE) -> None:
         symptoms = [symptom_of[i] for i in rows]
         if UNTOLD in symptoms:
             continue
-        weight, bias = net.classifier.weight[:, :, 0, 0], net.classifier.bias
-        weight[rows] = mixed(weight[rows], net.symptoms.weight[symptoms], share)
-        bias[rows] = mixed(bias[rows, None], net.symptoms.bias[symptoms, None], share)[:, 0]
+        weight, bias = classifier.weight[:, :, 0, 0], classifier.bias
+        weight[rows] = mixed(weight[rows], weights[symptoms], share)
+        bias[rows] = mixed(bias[rows, None], biases[symptoms, None], share)[:, 0]

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 
 from pikvani_models.network import LeafNet
+from pikvani_models.pair import PairedNet
 from pikvani_models.records import DataError
 from pikvani_models.scope import Scope, scope_of
-from pikvani_models.sharing import borrow
+from pikvani_models.sharing import borrow, lend
 from pikvani_models.symptoms import SYMPTOMS
 
 STATE_FILE = "state.pt"
@@ -57,17 +58,31 @@ def _of_every_crop(rows: int) -> dict[str, Any]:
     return {"labels": scope.labels, "redistributable_only": False}
 
 
-def load_net(path: Path) -> tuple[Scope, LeafNet]:
+def load_net(path: Path, lender: Path | None = None) -> tuple[Scope, LeafNet | PairedNet]:
     """A trained network at rest, as it is shipped: what its laboratory crops may borrow is mixed in.
 
+    Args:
+        path: Its weights.
+        lender: Weights of the network whose symptoms are lent; its own, if left out.
+
     Raises:
-        DataError: As `load`, or the weights are of another network.
+        DataError: As `load`, or the weights are of another network, or the two do not go together.
     """
+    scope, net = _alone(path)
+    if lender is None:
+        borrow(net, scope)
+        return scope, net.eval()
+    other, second = _alone(lender)
+    if other != scope:
+        raise DataError(f"{path} is of {scope.told()}, its lender {lender} of {other.told()}: train both with the same")
+    return scope, lend(net, second, scope).eval()
+
+
+def _alone(path: Path) -> tuple[Scope, LeafNet]:
     scope, content = load(path)
     net = empty_net(scope)
     fill(net, content["net"], path)
-    borrow(net, scope)
-    return scope, net.eval()
+    return scope, net
 
 
 def empty_net(scope: Scope, drop_path: float = 0.0, dropout: float = 0.0) -> LeafNet:

@@ -13,12 +13,11 @@ import torch
 import uvicorn
 from fastapi import FastAPI, UploadFile
 from PIL import Image
-
-from pikvani_models.network import LeafNet
+from shipped_net import shipped_net
 
 SIZE, CLASSES, PORT = (int(word) for word in sys.argv[1:4])
 torch.set_num_threads(1)
-net = LeafNet(CLASSES).eval()
+net = shipped_net(CLASSES)
 app = FastAPI()
 
 
