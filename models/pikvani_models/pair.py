@@ -33,9 +33,10 @@ class PairedNet(nn.Module):
         self.classifier = nn.Conv2d(2 * FEATURES, first.classifier.out_channels, 1)
         self.projection = nn.Linear(FEATURES, EMBEDDING)
         self.requires_grad_(False)
-        self.classifier.weight.zero_()
-        self.classifier.weight[:, :FEATURES] = first.classifier.weight
-        self.classifier.bias.copy_(first.classifier.bias)  # type: ignore[union-attr]
+        with torch.no_grad():
+            self.classifier.weight.zero_()
+            self.classifier.weight[:, :FEATURES] = first.classifier.weight
+            self.classifier.bias.copy_(first.classifier.bias)  # type: ignore[union-attr]
 
     def pooled(self, x: Tensor) -> Tensor:
         """What the embedding is made of: the first network's features averaged over space, `[n, FEATURES]`."""

@@ -99,7 +99,7 @@ def test_given_the_shipped_package_then_the_twin_it_is_timed_beside_gives_the_sa
     command = [sys.executable, str(program), str(size), str(classes), str(tmp_path)]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "models")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-    assert (tmp_path / "model.onnx").exists(), done.stderr
+    assert done.returncode in (0, 3), done.stderr
     twin, ours = (onnx.load(path) for path in (tmp_path / "model.onnx", package.model_path("onnx")))
     for a, b in zip(twin.graph.output, ours.graph.output, strict=True):
         assert (a.name, a.type.tensor_type.elem_type) == (b.name, b.type.tensor_type.elem_type)
