@@ -20,9 +20,17 @@ from pikvani_contract.model.manifest import (
     Manifest,
     ReferenceSketch,
     Refusal,
+    Repeats,
     Thresholds,
 )
-from pikvani_contract.model.posterior import Evidence, decide, likeness, refusal_features, refusal_probability
+from pikvani_contract.model.posterior import (
+    Evidence,
+    apartness,
+    decide,
+    likeness,
+    refusal_features,
+    refusal_probability,
+)
 from pikvani_models.measuring import Seen, answers, matches
 from pikvani_models.records import Record
 from pikvani_models.registry import BY_NAME, NONE
@@ -38,6 +46,8 @@ LEAST_PROXIES = 50
 CEILING = 0.97
 FUSION_EXPONENTS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 CASES_OF = (3, 6)
+ALIKE_SHARE = 0.95
+Case = tuple[Record, Sequence[Evidence]]
 STRANGERS_C = 0.01
 KNOWN_C = 0.1
 """How hard a direction is shrunk where strangers are to be told, and where the crop was told."""
@@ -62,26 +72,33 @@ def fit(manifest: Manifest, val: Sequence[Seen], proxies: Sequence[Seen], worn: 
     return _fit_decision(manifest, [*known, *worn], proxies)
 
 
-def fit_fusion(manifest: Manifest, cases: Sequence[Sequence[tuple[Record, Sequence[Evidence]]]]) -> Manifest:
-    """How much several photographs may say together, at most: photographs of one leaf are hardly more than one.
+def fit_fusion(manifest: Manifest, one_leaf: Sequence[Sequence[Case]], leaves: Sequence[Sequence[Case]]) -> Manifest:
+    """How much several photographs may say together: those of one leaf are hardly more than one.
 
-    The exponent is the lowest at which cases of 3 and 6 pictures of one leaf, the worst a farmer may do, are wrong in
-    at most `RISK` of those answered, or 1, where six count as one.
+    Three pictures of one leaf are told by how near their embeddings lie: nearer than in `ALIKE_SHARE` of such cases
+    they are alike, further than half of the cases of several leaves they are apart; the group that asks for more
+    decides. Where they are alike, the exponent is the lowest at which cases of 3 and 6 pictures of one leaf, the worst
+    a farmer may do, are wrong in at most `RISK` of those answered, or 1, where six count as one.
 
     Args:
         manifest: Fitted in all other parts.
-        cases: Groups that must hold each for itself, such as known sources and proxies; each case is a photograph's
-            record and the evidence of at least six altered pictures of it.
+        one_leaf: Groups that must hold each for itself, such as known sources and proxies; each case is the record of
+            a photograph and the evidence of at least six altered pictures of it.
+        leaves: Groups of cases of three photographs of different plants with one label.
     """
+    near = [float(np.quantile([apartness(e[:3]) for _, e in part], ALIKE_SHARE)) for part in one_leaf if part]
+    far = [float(np.median([apartness(e) for _, e in part])) for part in leaves if part]
+    alike = round(max([*near, 0.01]), 4)
+    apart = round(max([*far, 1.1 * alike]), 4)
     for exponent in FUSION_EXPONENTS:
-        decision = msgspec.structs.replace(manifest.decision, fusion_exponent=exponent)
-        trial = msgspec.structs.replace(manifest, decision=decision)
-        if all(_wrong(trial, group, n) <= RISK for group in cases for n in CASES_OF):
+        rule = Repeats(alike, apart, exponent)
+        trial = msgspec.structs.replace(manifest, decision=msgspec.structs.replace(manifest.decision, repeats=rule))
+        if all(_wrong(trial, part, n) <= RISK for part in one_leaf for n in CASES_OF):
             break
     return trial
 
 
-def _wrong(manifest: Manifest, cases: Sequence[tuple[Record, Sequence[Evidence]]], count: int) -> float:
+def _wrong(manifest: Manifest, cases: Sequence[Case], count: int) -> float:
     """Share of wrong ones among the cases of `count` pictures that are answered, the crop known; 0 if none is."""
     said = [(record, decide(manifest, given[:count], record.label.split("/")[0])) for record, given in cases]
     answered = [matches(record, d.label) for record, d in said if d.decision == "answer"]

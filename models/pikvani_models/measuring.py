@@ -159,21 +159,28 @@ def crop_metrics(given: Sequence[Answer], protocol: str) -> list[Metric]:
     return out
 
 
-def case_metrics(manifest: Manifest, seen: Sequence[Seen], protocol: str, photographs: int) -> list[Metric]:
-    """What fusing a case's photographs gives: accuracy, share answered and right among them, the crop known.
+def cases_of(seen: Sequence[Seen], photographs: int) -> list[list[Seen]]:
+    """Cases of photographs of one source and label, as they come: other plants of the same field.
 
-    Cases are made of photographs of one source and label, as they come, a multiple of `photographs` of each; what is
-    left over is in no case. They show other plants of the same field, so they are less alike than a farmer's own.
+    A multiple of `photographs` of each; what is left over is in no case.
     """
     groups: dict[tuple[str, str], list[Seen]] = {}
     for s in seen:
         if s.record.label != NONE:
             groups.setdefault((s.record.source, s.record.label), []).append(s)
-    cases = [
+    return [
         part[start : start + photographs]
         for part in groups.values()
         for start in range(0, len(part) - photographs + 1, photographs)
     ]
+
+
+def case_metrics(manifest: Manifest, seen: Sequence[Seen], protocol: str, photographs: int) -> list[Metric]:
+    """What fusing a case's photographs gives: accuracy, share answered and right among them, the crop known.
+
+    Cases are those of `cases_of`: other plants of the same field, so they are less alike than a farmer's own.
+    """
+    cases = cases_of(seen, photographs)
     if not cases:
         return []
     said = [decide(manifest, [s.first for s in case], case[0].record.label.split("/")[0]) for case in cases]

@@ -209,7 +209,9 @@ def _fit_and_measure(
         manifest = fitting.fit(manifest, val, proxies, worn(always, root, rest, invoke))
         say("several pictures of one leaf")
         kept = [[s.record for s in part if s.record.label != NONE] for part in (val, proxies)]
-        manifest = fitting.fit_fusion(manifest, [again(manifest, root, part, invoke) for part in kept])
+        one_leaf = [again(manifest, root, part, invoke) for part in kept]
+        leaves = [[(c[0].record, [s.first for s in c]) for c in measuring.cases_of(part, 3)] for part in (val, proxies)]
+        manifest = fitting.fit_fusion(manifest, one_leaf, leaves)
         say("test photographs")
         test_all = measuring.collect(always, root, [r for r in rest if r.split == "test"], invoke)
         test = measuring.answers(manifest, test_all)

@@ -162,6 +162,18 @@ class Thresholds(Part, frozen=True):
     more: Share
 
 
+class Repeats(Part, frozen=True):
+    """How several photographs of one leaf are told, and that they prove less than as many leaves.
+
+    `exponent` counts instead of `decision.fusion_exponent` where the photographs' embeddings lie at most `alike` from
+    each other (`posterior.apartness`), that one from `apart` on, and a mean of both between.
+    """
+
+    alike: Positive
+    apart: Positive
+    exponent: Share
+
+
 class Decision(Part, frozen=True):
     """When to answer. `risk` is the share of wrong answers the thresholds were chosen for, on held-out sources."""
 
@@ -171,6 +183,7 @@ class Decision(Part, frozen=True):
     second_view_below: Share
     max_photos: Annotated[int, Meta(ge=1, le=6)]
     fusion_exponent: Share
+    repeats: Repeats | None = None
 
 
 class ReferenceSketch(Part, frozen=True):
@@ -329,6 +342,9 @@ def _check_fit(m: Manifest) -> None:
     if rule is not None:
         lengths.add(len(rule.likeness_weights))
         sizes += [("confidence.elsewhere", rule.known, (1,)), ("confidence.elsewhere", rule.open, (1,))]
+    repeats = m.decision.repeats
+    if repeats is not None and repeats.apart <= repeats.alike:
+        wrong.append(f"decision.repeats.apart {repeats.apart} is not above decision.repeats.alike {repeats.alike}")
     if lengths != {m.outputs.embedding}:
         wrong.append(f"vectors of lengths {sorted(lengths)} where outputs.embedding is {m.outputs.embedding}")
     for where, model, expected in sizes:

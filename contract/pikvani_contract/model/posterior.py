@@ -70,7 +70,7 @@ def decide(
     """Fuse a case's photographs (and what was said) into one diagnosis.
 
     Photographs of one plant are not independent: their log-probabilities are summed and divided by
-    `n ** decision.fusion_exponent` (1 averages, 0 multiplies).
+    `n ** fusion_exponent` (1 averages, 0 multiplies).
 
     Args:
         manifest: The package's manifest.
@@ -195,7 +195,25 @@ def fused(manifest: Manifest, evidence: Sequence[Evidence], crop: str | None) ->
     if crop is not None:
         temperature = manifest.confidence.crop_temperature.get(crop, temperature)
     total = sum((_normalised(e.logits / temperature) for e in evidence), np.zeros(len(manifest.labels)))
-    return _normalised(total / len(evidence) ** manifest.decision.fusion_exponent)
+    return _normalised(total / len(evidence) ** fusion_exponent(manifest, evidence))
+
+
+def fusion_exponent(manifest: Manifest, evidence: Sequence[Evidence]) -> float:
+    """The exponent of a case: photographs of one leaf, which look alike, prove less than those of several leaves."""
+    apart, rule = manifest.decision.fusion_exponent, manifest.decision.repeats
+    if rule is None:
+        return apart
+    share = float(np.clip((apartness(evidence) - rule.alike) / (rule.apart - rule.alike), 0.0, 1.0))
+    return rule.exponent + share * (apart - rule.exponent)
+
+
+def apartness(evidence: Sequence[Evidence]) -> float:
+    """Mean over pairs of photographs of the root mean square difference of their embeddings; 0 of a single one."""
+    rows = np.stack([e.embedding for e in evidence])
+    first, second = np.triu_indices(len(rows), 1)
+    if not len(first):
+        return 0.0
+    return float(np.sqrt(((rows[first] - rows[second]) ** 2).mean(axis=1)).mean())
 
 
 def restricted(manifest: Manifest, log_p: Vector, crop: str | None) -> Vector:

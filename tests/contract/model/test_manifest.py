@@ -77,6 +77,10 @@ _ELSEWHERE = {
         (lambda d: d["confidence"].update(elsewhere=_ELSEWHERE | {"crops": ["soybean"]}), "unknown crops"),
         (lambda d: d["confidence"].update(elsewhere=_ELSEWHERE | {"likeness_weights": [1.0]}), "vectors of lengths"),
         (
+            lambda d: d["decision"].update(repeats={"alike": 0.9, "apart": 0.9, "exponent": 1.0}),
+            "repeats.apart 0.9 is not above decision.repeats.alike 0.9",
+        ),
+        (
             lambda d: d["confidence"].update(elsewhere=_ELSEWHERE | {"known": {"weights": [1.0, 2.0], "bias": 0.0}}),
             "elsewhere has 2 weights, not 1",
         ),

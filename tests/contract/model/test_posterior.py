@@ -12,8 +12,8 @@ from msgspec import structs
 
 from pikvani_contract.model import Evidence, Manifest, PackageError, decide
 from pikvani_contract.model.inference import look
-from pikvani_contract.model.manifest import Elsewhere, Linear
-from pikvani_contract.model.posterior import map_focus
+from pikvani_contract.model.manifest import Elsewhere, Linear, Repeats
+from pikvani_contract.model.posterior import apartness, fusion_exponent, map_focus
 
 from .conftest import small_manifest
 
@@ -70,6 +70,28 @@ def test_given_no_leaf_then_it_refuses_and_still_says_what_was_nearest() -> None
 def test_given_agreeing_photographs_then_a_case_is_surer_than_one_of_them() -> None:
     one = seen(0, 1.5, 0, -1)
     assert decide(MANIFEST, [one] * 4, "cotton").confidence > decide(MANIFEST, [one], "cotton").confidence
+
+
+def test_given_several_photographs_of_one_leaf_then_they_prove_less_than_as_many_leaves() -> None:
+    rule = Repeats(alike=0.6, apart=1.0, exponent=1.0)
+    careful = structs.replace(MANIFEST, decision=structs.replace(MANIFEST.decision, repeats=rule))
+
+    def shown(distance: float) -> list[Evidence]:
+        """Three photographs, each pair `distance` from each other."""
+        sides = np.eye(3) * distance * np.sqrt(1.5)
+        return [replace(seen(0, 1.5, 0, -1), embedding=side) for side in sides]
+
+    assert apartness(shown(0.8)) == pytest.approx(0.8)
+    assert apartness(shown(0.8)[:1]) == 0.0
+    exponents = [fusion_exponent(careful, shown(d)) for d in (0.0, 0.6, 0.8, 1.0, 3.0)]
+    assert exponents == pytest.approx([1.0, 1.0, 0.75, 0.5, 0.5])
+    alike, between, apart = (decide(careful, shown(d), "cotton") for d in (0.1, 0.8, 2.0))
+    assert alike.probabilities["cotton/leaf_curl_virus"] == pytest.approx(
+        decide(careful, shown(0.1)[:1], "cotton").probabilities["cotton/leaf_curl_virus"]
+    ), "three of one leaf say what one says"
+    assert alike.label == between.label == apart.label
+    said = [d.probabilities["cotton/leaf_curl_virus"] for d in (alike, between, apart)]
+    assert said == sorted(said) and said[0] < said[2]
 
 
 def test_given_spoken_symptoms_then_they_can_turn_the_name() -> None:
