@@ -23,7 +23,7 @@ class PairedNet(nn.Module):
         """Take the networks' parts; the classifier is the first one's and does not heed the second yet.
 
         Raises:
-            ValueError: They share no block, or are of other labels.
+            ValueError: They begin differently, or are of other labels.
         """
         super().__init__()
         shared = shared_blocks(first, second)
