@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pikvani_device.diagnosis.advice import Sentence
     from pikvani_device.web.desk import Desk
 
-__all__ = ["HELPLINE", "STAGES", "Told", "advice_for", "plain_text", "referral_for"]
+__all__ = ["HELPLINE", "STAGES", "Told", "advice_for", "plain_text", "referral_for", "title_of"]
 
 STAGES = ("today", "this_week", "avoid", "next_season", "about")
 """Stages of advice in the order they are shown."""
@@ -51,6 +51,17 @@ def advice_for(desk: Desk, said: Diagnosis, locale: str) -> Told | None:
     return Told(tuple(sentences), tuple(stage for stage in STAGES if stage in present))
 
 
+def title_of(said: Diagnosis) -> str:
+    """The sentence, by id, that stands over an answer without a name.
+
+    A sharp photograph that leaves the device unsure asks for another leaf, as another picture of the same one proves
+    little more; a poor one asks for a better photograph.
+    """
+    if said.decision != "more":
+        return "refused_title"
+    return "more_leaf_title" if said.reason == "unsure" else "more_title"
+
+
 def referral_for(decision: str, locale: str) -> str:
     """Whom to ask."""
     return referral(decision, locale)
@@ -58,10 +69,7 @@ def referral_for(decision: str, locale: str) -> str:
 
 def plain_text(said: Diagnosis, told: Told | None, locale: str) -> str:
     """The answer as plain text that a QR code of a small screen can hold; whom to ask is always in it."""
-    if said.decision == "answer":
-        head = condition_name(said.condition, locale)
-    else:
-        head = say("more_title" if said.decision == "more" else "refused_title", locale)
+    head = condition_name(said.condition, locale) if said.decision == "answer" else say(title_of(said), locale)
     end = referral(said.decision, locale)
     lines, room = [head], MAX_QR_BYTES - len(f"{head}\n{end}".encode())
     for stage in told.stages if told else ():

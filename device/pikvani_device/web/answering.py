@@ -14,7 +14,7 @@ from pikvani_device.diagnosis.heat import overlay
 from pikvani_device.diagnosis.photo import Photo, encode_for_keeping, read_photo
 from pikvani_device.diagnosis.result import Diagnosis
 from pikvani_device.errors import DeviceError, PhotoError
-from pikvani_device.web.advising import HELPLINE, Told, advice_for, plain_text, referral_for
+from pikvani_device.web.advising import HELPLINE, Told, advice_for, plain_text, referral_for, title_of
 from pikvani_device.web.catalogue import date
 from pikvani_device.web.desk import BusyError, Desk, channel, to_start
 from pikvani_device.web.drawings import picture_of
@@ -70,6 +70,7 @@ def blueprint(desk: Desk) -> Blueprint:
             back=url_for("capture.camera"),
             listens="answer",
             said=said,
+            title=title_of(said),
             kept=given.kept,
             how_sure=how_sure(said.confidence),
             heat=_heat_of(desk, visit, given) is not None if visit else False,
@@ -138,6 +139,7 @@ def blueprint(desk: Desk) -> Blueprint:
             [],
             back=url_for("answering.take"),
             said=said,
+            title=title_of(said),
             how_sure=how_sure(said.confidence),
             advice=advice_for(desk, said, desk.locale()),
             referral=referral_for(said.decision, desk.locale()),
@@ -178,8 +180,7 @@ def _spoken(said: Diagnosis, told: Told | None, kept: bool) -> list[str]:
     crop, _, condition = said.condition.partition("/")
     after = [] if kept else ["not_kept"]
     if said.decision != "answer":
-        title = "more_title" if said.decision == "more" else "refused_title"
-        return [title, said.reason, f"referral.{said.decision}", *after]
+        return [title_of(said), said.reason, f"referral.{said.decision}", *after]
     first = [sentence.id for sentence in told.of("today")] if told else []
     return [f"crop.{crop}", f"condition.{condition}", how_sure(said.confidence), *first, "referral.answer", *after]
 

@@ -14,7 +14,7 @@ from pikvani_device.diagnosis.result import Diagnosis
 from pikvani_device.errors import DeviceError
 from pikvani_device.ports import SoilReading
 from pikvani_device.slip import Lettering, Line, draw
-from pikvani_device.web.advising import HELPLINE, Told, advice_for, referral_for
+from pikvani_device.web.advising import HELPLINE, Told, advice_for, referral_for, title_of
 from pikvani_device.web.answering import how_sure
 from pikvani_device.web.catalogue import date, say
 from pikvani_device.web.desk import Desk, channel, to_start
@@ -44,7 +44,7 @@ def slip_lines(said: Diagnosis, told: Told | None, soil: SoilReading | None, day
             Line(say(how_sure(said.confidence), locale)),
         ]
     else:
-        title = say("more_title" if said.decision == "more" else "refused_title", locale)
+        title = say(title_of(said), locale)
         lines += [Line(title, _LARGE, 14), Line(say(said.reason, locale))]
     for stage in told.stages if told else ():
         lines.append(Line(say(f"stage.{stage}", locale), _LARGE, 16))

@@ -131,13 +131,20 @@ def test_given_an_answer_then_name_sureness_advice_by_stage_with_sources_and_the
     assert "Look at ten plants." in slip and "1800-180-1551" in slip
 
 
-@pytest.mark.parametrize(("decision", "title"), [("refuse", "refused_title"), ("more", "more_title")])
+@pytest.mark.parametrize(
+    ("decision", "reason", "title"),
+    [
+        ("refuse", "unknown_plant", "refused_title"),
+        ("more", "blurred", "more_title"),
+        ("more", "unsure", "more_leaf_title"),
+    ],
+)
 def test_given_a_refusal_then_it_is_honest_gives_no_advice_and_names_whom_to_ask(
-    client: FlaskClient, decides, decision: str, title: str
+    client: FlaskClient, decides, decision: str, reason: str, title: str
 ) -> None:
-    decides(decision, "unknown_plant")
+    decides(decision, reason)
     page = to_answer(client)
-    assert say(title, "mr-IN") in page and say("unknown_plant", "mr-IN") in page
+    assert say(title, "mr-IN") in page and say(reason, "mr-IN") in page
     assert "1800-180-1551" in page and 'data-pick="stage:' not in page
     assert client.get("/answer/today").headers["Location"] == "/answer"
     assert client.get("/answer/qr.svg").data.startswith(b"<svg")
