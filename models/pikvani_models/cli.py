@@ -20,6 +20,8 @@ from pikvani_models.scope import scope_of, sources_of
 from pikvani_models.speech import cli as speech
 from pikvani_models.speech import judging_cli as judging
 
+PAINTED_HELP = "Share of pictures on which diseases that no field has shown are painted as handbooks tell them."
+
 
 @click.group()
 def main() -> None:
@@ -37,6 +39,8 @@ for _command in (build_advice, *speech.COMMANDS, *judging.COMMANDS):
 @click.option("--size", type=int, default=160, show_default=True, help="Side of training pictures, pixels.")
 @click.option("--start", type=click.Path(path_type=Path, exists=True), help="Weights to go on from.")
 @click.option("--body-rate", type=float, default=5e-4, show_default=True, help="Peak learning rate of the body.")
+@click.option("--painted", type=click.FloatRange(0, 0.9), default=0.0, show_default=True, help=PAINTED_HELP)
+@click.option("--taught", is_flag=True, help="Hold it to what ImageNet's untouched body can say of symptoms.")
 @click.option("--crop", "crops", multiple=True, type=click.Choice(CROPS), help="Only this crop; may be repeated.")
 @click.option("--redistributable-only", is_flag=True, help="Train on sources with a known free licence only.")
 def train(
@@ -46,6 +50,8 @@ def train(
     size: int,
     start: Path | None,
     body_rate: float,
+    painted: float,
+    taught: bool,
     crops: tuple[str, ...],
     redistributable_only: bool,
 ) -> None:
@@ -65,7 +71,7 @@ def train(
             weights = train_floor(out, wanted)
         else:
             schedule = Schedule(budget_s=minutes * 60, body_rate=body_rate, head_rate=4 * body_rate)
-            weights = fine_tune(recipe, out, schedule, start, size, wanted)
+            weights = fine_tune(recipe, out, schedule, start, size, wanted, painted=painted, taught=taught)
     except DataError as error:
         raise click.ClickException(str(error)) from error
     except ImportError as error:

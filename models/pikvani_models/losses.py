@@ -28,14 +28,20 @@ class HierarchicalLoss(nn.Module):
         self.crops = len(crops)
         self.none = labels.index(NONE)
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Loss of `logits [n, labels]` for `target [n]`, a scalar."""
+    def forward(self, logits: Tensor, target: Tensor, painted: Tensor | None = None) -> Tensor:
+        """Loss of `logits [n, labels]` for `target [n]`, a scalar.
+
+        Pictures that are `painted [n]` lie on another crop's leaf: they count within the crop alone.
+        """
         crop_of: Tensor = self.crop_of  # type: ignore[assignment]
-        loss = functional.cross_entropy(logits, target, label_smoothing=self.smoothing)
         crop = crop_of[target]
         members = torch.stack([crop_of == c for c in range(self.crops)])
-        by_crop = torch.stack([torch.logsumexp(logits[:, m], dim=1) for m in members], dim=1)
-        loss = loss + 0.3 * functional.cross_entropy(by_crop, crop)
+        seen = torch.ones_like(target, dtype=torch.bool) if painted is None else ~painted
+        loss = logits.sum() * 0.0
+        if bool(seen.any()):
+            loss = functional.cross_entropy(logits[seen], target[seen], label_smoothing=self.smoothing)
+            by_crop = torch.stack([torch.logsumexp(logits[seen][:, m], dim=1) for m in members], dim=1)
+            loss = loss + 0.3 * functional.cross_entropy(by_crop, crop[seen])
         named = target != self.none
         if not bool(named.any()):
             return loss
@@ -61,13 +67,23 @@ class SymptomLoss(nn.Module):
         self.register_buffer("symptom_of", torch.tensor(numbered(labels)))
         self.register_buffer("weight_of", torch.tensor(weight))
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Loss of `logits [n, symptoms]` for labels `target [n]`, a scalar; 0 where none has a symptom."""
+    def forward(self, logits: Tensor, target: Tensor, painted: Tensor | None = None) -> Tensor:
+        """Loss of `logits [n, symptoms]` for labels `target [n]`, a scalar; 0 where none has a symptom.
+
+        What is `painted [n]` weighs as a picture from a field.
+        """
         symptom_of: Tensor = self.symptom_of  # type: ignore[assignment]
         weight_of: Tensor = self.weight_of  # type: ignore[assignment]
         told = symptom_of[target] != UNTOLD
         if not bool(told.any()):
             return logits.sum() * 0.0
-        wanted, weight = symptom_of[target[told]], weight_of[target[told]]
+        weight = weight_of[target] if painted is None else torch.where(painted, 1.0, weight_of[target])
+        wanted, weight = symptom_of[target[told]], weight[told]
         each = functional.cross_entropy(logits[told], wanted, label_smoothing=self.smoothing, reduction="none")
         return (each * weight).sum() / weight.sum()
+
+
+def imitation(student: Tensor, teacher: Tensor, temperature: float = 2.0) -> Tensor:
+    """How far a student's logits `[n, k]` are from a teacher's, a scalar (Hinton et al. 2015, "Distilling")."""
+    ours, theirs = (functional.log_softmax(z / temperature, dim=1) for z in (student, teacher))
+    return functional.kl_div(ours, theirs, reduction="batchmean", log_target=True) * temperature**2

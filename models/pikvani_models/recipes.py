@@ -56,6 +56,8 @@ def fine_tune(
     size: int,
     wanted: Scope | None = None,
     seed: int = 7,
+    painted: float = 0.0,
+    taught: bool = False,
 ) -> Path:
     """Run a fine-tuning recipe and return the path of the averaged weights.
 
@@ -67,6 +69,8 @@ def fine_tune(
         size: of training pictures, pixels.
         wanted: the scope asked for, or None for that of what it goes on from.
         seed: of everything drawn.
+        painted: share of pictures that are painted (`painted.py`), 0..1.
+        taught: whether it is held to what ImageNet's body can say of symptoms (`teacher.py`).
 
     Raises:
         DataError: there are no photographs, or what it goes on from is of another scope.
@@ -83,11 +87,18 @@ def fine_tune(
     require_enough(records, scope)
     chosen = records_for(recipe, records)
     print(f"train: {len(chosen)} photographs, {scope.told()}", file=sys.stderr, flush=True)
-    parameters = asdict(schedule) | {"recipe": recipe, "size": size, "seed": seed, "photographs": len(chosen)}
+    parameters = asdict(schedule) | {
+        "recipe": recipe,
+        "size": size,
+        "seed": seed,
+        "photographs": len(chosen),
+        "painted": painted,
+    }
+    parameters |= {"painted": painted, "taught": taught}
     parameters["crops"] = ", ".join(scope.crops)
     with tracked("leaf", folder, parameters | {"start": str(start or "ImageNet")}) as run:
-        stream = TrainingStream(root, chosen, scope.labels, size, BATCH, seed)
-        train(net, average, scope, stream, schedule, folder, run)
+        stream = TrainingStream(root, chosen, scope.labels, size, BATCH, seed, painted)
+        train(net, average, scope, stream, schedule, folder, run, imagenet_net(scope) if taught else None)
     return _save(average, scope, folder)
 
 

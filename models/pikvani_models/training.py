@@ -10,6 +10,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +19,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from pikvani_models import weights
-from pikvani_models.losses import HierarchicalLoss, SymptomLoss
+from pikvani_models.losses import HierarchicalLoss, SymptomLoss, imitation
 from pikvani_models.network import LeafNet
 from pikvani_models.scope import Scope
 from pikvani_models.sharing import borrowers
 from pikvani_models.stream import TrainingStream
+from pikvani_models.teacher import Batch, taught
 from pikvani_models.tracking import Run
 
 SAVE_EVERY_S = 120.0
@@ -70,8 +72,11 @@ def train(
     schedule: Schedule,
     folder: Path,
     run: Run,
+    untouched: LeafNet | None = None,
 ) -> None:
     """Train `net` for `schedule.budget_s` and leave its exponential moving average in `average`.
+
+    Given an `untouched` body, the network is held to what `teacher.py` reads off it, too; fitting that precedes the clock.
 
     Progress goes to standard error, `folder/log.jsonl` and `run`, the resumable state to `folder/state.pt`.
     """
@@ -97,7 +102,8 @@ def train(
     spent, step = _restore(state, net, average, optimizer)
     label_loss, symptom_loss = HierarchicalLoss(scope.labels), SymptomLoss(scope.labels, borrowers(scope))
     stream.seed += step
-    batches = iter(DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=6))
+    batches = _batches(stream)
+    teacher = taught(untouched, batches, symptom_loss, folder) if untouched is not None else None
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.train()
     for part in frozen:
@@ -107,12 +113,14 @@ def train(
         factor = schedule.factor(elapsed / schedule.budget_s)
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * factor
-        pictures, target = next(batches)
-        x = normalise(pictures)
+        x, target, painted = next(batches)
         with torch.autocast("cpu", torch.bfloat16):
             pooled = net.pooled(x)
         labels, symptoms = net.classify(pooled.float())
-        loss = label_loss(labels, target) + symptom_loss(symptoms, target)
+        loss = label_loss(labels, target, painted) + symptom_loss(symptoms, target, painted)
+        named = target != label_loss.none
+        if teacher is not None and bool(named.any()):
+            loss = loss + imitation(symptoms[named], teacher(x[named]))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(body, 5.0)
@@ -140,6 +148,11 @@ def train(
     for hook in hooks:
         hook.remove()
     _save(state, scope, net, average, optimizer, schedule.budget_s, step)
+
+
+def _batches(stream: TrainingStream) -> Iterator[Batch]:
+    for pictures, target, painted in DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=6):
+        yield normalise(pictures), target, painted
 
 
 def normalise(pictures: Tensor) -> Tensor:

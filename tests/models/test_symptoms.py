@@ -93,3 +93,26 @@ def test_given_weights_of_before_symptoms_then_the_error_says_which_and_what_to_
     weights.save(path, scope, {"net": state})
     with pytest.raises(DataError, match=r"weights.pt holds weights of another network .* train anew"):
         weights.load_net(path)
+
+
+def test_given_painted_pictures_then_they_count_within_their_crop_and_weigh_as_a_fields() -> None:
+    torch = pytest.importorskip("torch", reason="torch is not installed: losses not run")
+    from pikvani_models.losses import LABORATORY_WEIGHT, HierarchicalLoss, SymptomLoss
+
+    labels = ("maize/common_rust", "maize/healthy", "sugarcane/healthy", "sugarcane/rust", NONE)
+    loss, none, all_of = HierarchicalLoss(labels), torch.zeros(1).bool(), torch.ones(1).bool()
+    target = torch.tensor([0])
+    taken_for_cane = torch.tensor([[3.0, 0.0, 0.0, 9.0, 0.0]])
+    surely_maize = torch.tensor([[9.0, 6.0, 0.0, 0.0, 0.0]])
+    assert float(loss(taken_for_cane, target, none)) > float(loss(surely_maize, target, none)) + 3
+    assert float(loss(taken_for_cane, target, all_of)) == pytest.approx(float(loss(surely_maize, target, all_of)))
+    assert float(loss(taken_for_cane, target)) == float(loss(taken_for_cane, target, none))
+
+    symptom = SymptomLoss(labels, ("maize",), smoothing=0.0)
+    logits = torch.zeros(2, len(SYMPTOMS))
+    logits[0, SYMPTOMS.index("rust")] = 5.0
+    two = torch.tensor([3, 0])
+    seen, drawn = (float(symptom(logits, two, torch.tensor([False, painted]))) for painted in (False, True))
+    sure, unsure = (float(symptom(logits[i : i + 1], two[:1])) for i in (0, 1))
+    assert seen == pytest.approx((sure + LABORATORY_WEIGHT * unsure) / (1 + LABORATORY_WEIGHT))
+    assert drawn == pytest.approx((sure + unsure) / 2)
