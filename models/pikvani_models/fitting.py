@@ -260,17 +260,28 @@ def field_crops(known: Sequence[Seen]) -> set[str]:
     return {_crop(s) for s in known if BY_NAME[s.record.source].kind != "laboratory"}
 
 
+def more_than_chance(righted: int, wronged: int) -> bool:
+    """Whether so many changes for the better against those for the worse are no coin's (sign test, two deviations)."""
+    return righted - wronged > 2 * (righted + wronged) ** 0.5
+
+
 def _fit_second_view(manifest: Manifest, known: Sequence[Seen], proxies: Sequence[Seen]) -> Manifest:
-    """Take the second view for the least sure third, if it makes more of those right, else never."""
+    """Take the second view for the least sure third, if it rights more of those than it wrongs, else never.
+
+    By more than chance would, as it doubles the time of each of them.
+    """
     pool = [*known, *proxies]
     first = [decide(manifest, [s.first], s.record.label.split("/")[0]) for s in pool]
     bar = float(np.quantile([d.confidence for d in first[: len(known)]], DOUBT_SHARE))
-    gained = 0
+    righted = wronged = 0
     for s, d in zip(pool, first, strict=True):
         if d.confidence < bar:
             again = decide(manifest, [s.every], s.record.label.split("/")[0])
-            gained += int(matches(s.record, again.label)) - int(matches(s.record, d.label))
-    decision = msgspec.structs.replace(manifest.decision, second_view_below=round(bar, 4) if gained > 0 else 0.0)
+            before, after = matches(s.record, d.label), matches(s.record, again.label)
+            righted += int(after and not before)
+            wronged += int(before and not after)
+    below = round(bar, 4) if more_than_chance(righted, wronged) else 0.0
+    decision = msgspec.structs.replace(manifest.decision, second_view_below=below)
     return msgspec.structs.replace(manifest, decision=decision)
 
 

@@ -76,7 +76,7 @@ def train(
 ) -> None:
     """Train `net` for `schedule.budget_s` and leave its exponential moving average in `average`.
 
-    Given an `untouched` body, the network is held to what `teacher.py` reads off it, too; fitting that precedes the clock.
+    Given an `untouched` body, the network is held to what `teacher.py` reads off it; its fitting is not on the clock.
 
     Progress goes to standard error, `folder/log.jsonl` and `run`, the resumable state to `folder/state.pt`.
     """

@@ -13,7 +13,7 @@ from pikvani_models.audit import Row, consistency, distance_of, mass_inside, rat
 from pikvani_models.cutout import is_cutout, leaf_mask
 from pikvani_models.evaluation import summary
 from pikvani_models.explain import rank_agreement
-from pikvani_models.fitting import lowest_threshold
+from pikvani_models.fitting import lowest_threshold, more_than_chance
 from pikvani_models.golden import drawn_leaf
 from pikvani_models.measuring import KEPT_BAR, Answer, calibration_error, macro_f1, refusal_metrics
 from pikvani_models.records import Record, half_of, near_duplicate_groups, perceptual_hash, split_of
@@ -152,3 +152,13 @@ def test_given_two_maps_then_their_agreement_is_a_rank_correlation() -> None:
     assert rank_agreement(np.kron(heat, np.ones((8, 8))), heat**3) == pytest.approx(1.0)
     assert rank_agreement(-heat, heat) == pytest.approx(-1.0)
     assert rank_agreement(np.ones((6, 6)), heat) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("righted", "wronged", "pays"), [(0, 0, False), (20, 19, False), (4, 0, False), (5, 0, True), (40, 20, True)]
+)
+def test_given_a_second_look_that_rights_no_more_than_a_coin_would_then_it_is_not_worth_its_time(
+    righted: int, wronged: int, pays: bool
+) -> None:
+    assert more_than_chance(righted, wronged) == pays
+    assert not more_than_chance(wronged, righted)
