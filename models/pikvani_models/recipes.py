@@ -87,13 +87,7 @@ def fine_tune(
     require_enough(records, scope)
     chosen = records_for(recipe, records)
     print(f"train: {len(chosen)} photographs, {scope.told()}", file=sys.stderr, flush=True)
-    parameters = asdict(schedule) | {
-        "recipe": recipe,
-        "size": size,
-        "seed": seed,
-        "photographs": len(chosen),
-        "painted": painted,
-    }
+    parameters = asdict(schedule) | {"recipe": recipe, "size": size, "seed": seed, "photographs": len(chosen)}
     parameters |= {"painted": painted, "taught": taught}
     parameters["crops"] = ", ".join(scope.crops)
     with tracked("leaf", folder, parameters | {"start": str(start or "ImageNet")}) as run:
