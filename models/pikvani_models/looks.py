@@ -1,8 +1,9 @@
 """What handbooks say of the sick leaves of crops that no field has shown, as numbers. A table; it opens no file.
 
 Such a crop has no sick leaf in a field to learn from, but words and healthy leaves in fields are there, so they are
-painted on those (`painting.py`, `stream.py`). Sizes are shares of the picture's short side and wide, as nobody says how
-near a farmer holds the camera. A label that is not here is one whose signs cannot be painted, as a leaf that curls.
+painted on those (`painting.py`, `painted.py`). Sizes are shares of the picture's short side and wide, as nobody says
+how near a farmer holds the camera. A label that is not here was painted and taught nothing (`models/EXPERIMENTS.md`),
+or cannot be, as a leaf that curls.
 """
 
 from __future__ import annotations

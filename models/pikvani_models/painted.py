@@ -50,25 +50,26 @@ class PaintedLeaves:
         """A picture `[size, size, 3]` of label `target`; `scene` gives what a cut-out leaf is pasted on."""
         looks = self.looks[target]
         look = looks[int(rng.integers(len(looks)))] if looks else None
-        view = augment.random_view(self.pixels[int(rng.choice(self.fields[target]))], size, rng, 0.15)
         for _ in range(TRIES):
-            if rng.random() >= FIELD_SHARE:
+            if rng.random() < FIELD_SHARE:
+                view = augment.random_view(self.pixels[int(rng.choice(self.fields[target]))], size, rng, 0.15)
+            else:
                 i = int(rng.choice(self.own[target]))
                 mask = self.masks[i]
                 if mask is not None and rng.random() < PASTED_SHARE:
                     relative = float(np.exp(rng.uniform(np.log(0.7), np.log(2.2))))
                     leaf = _painted(self.pixels[i], mask, look, rng)
-                    return self._finished(augment.paste(scene(), leaf, mask, rng, relative), rng)
+                    return _finished(augment.paste(scene(), leaf, mask, rng, relative), rng)
                 view = augment.random_view(self.pixels[i], size, rng, 0.3)
             leaf_at = green(view)
             if (leaf_at > 0).mean() >= LEAST_LEAF:
-                return self._finished(_painted(view, leaf_at, look, rng), rng)
-            view = augment.random_view(self.pixels[int(rng.choice(self.fields[target]))], size, rng, 0.15)
-        return self._finished(_painted(view, green(view), look, rng), rng)
+                break
+        return _finished(_painted(view, leaf_at, look, rng), rng)
 
-    def _finished(self, rgb: Image, rng: Generator) -> Image:
-        out = augment.light(rgb, rng, 0.7)
-        return augment.camera(out, rng) if rng.random() < 0.6 else out
+
+def _finished(rgb: Image, rng: Generator) -> Image:
+    out = augment.light(rgb, rng, 0.7)
+    return augment.camera(out, rng) if rng.random() < 0.6 else out
 
 
 def _painted(rgb: Image, leaf: Image, look: Look | None, rng: Generator) -> Image:

@@ -1,7 +1,7 @@
 """Painting lesions on photographs of healthy leaves: drawn shapes along the veins, lit as the leaf is.
 
-What is painted for which label is `looks.py`, on which photograph `stream.py`. Pure functions of a picture and a random
-generator, on uint8 RGB.
+What is painted for which label is `looks.py`, on which photograph `painted.py`. Pure functions of a picture and a
+random generator, on uint8 RGB.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ class Look:
         halo: Colour around the lesion, and its width as a share of the lesion's width.
         rings: Whether darker rings run around the middle, as on a target.
         clustered: Share of the lesions that lie in clusters.
-        soft: How far a lesion fades into the leaf, share of the picture's short side.
     """
 
     shape: Literal["oval", "box", "spindle", "blotch"]
@@ -48,7 +47,6 @@ class Look:
     halo: tuple[Colour, float] | None = None
     rings: bool = False
     clustered: float = 0.0
-    soft: float = 0.0
 
 
 def paint(rgb: Image, leaf: Image, look: Look, rng: Generator) -> Image:
@@ -75,8 +73,9 @@ def paint(rgb: Image, leaf: Image, look: Look, rng: Generator) -> Image:
     around = cv2.GaussianBlur(gray, (0, 0), 0.03 * min(gray.shape)).astype(np.float32)
     light = np.clip(around / LEAF_LUMINANCE, 0.25, 1.7) ** 0.8 * (1 + 0.8 * (gray / (around + 8) - 1))
     on_leaf = cv2.GaussianBlur(leaf, (0, 0), 0.8).astype(np.float32) / 255
-    fading = rng.uniform(0.4, 1.0) + look.soft * min(gray.shape) * rng.uniform(0.5, 1.5)
-    strength = cv2.GaussianBlur(lesions, (0, 0), fading).astype(np.float32) / 255 * rng.uniform(0.75, 1.0)
+    strength = (
+        cv2.GaussianBlur(lesions, (0, 0), rng.uniform(0.4, 1.0)).astype(np.float32) / 255 * rng.uniform(0.75, 1.0)
+    )
     out = rgb.astype(np.float32)
     if look.halo is not None and rng.random() < 0.7:
         reach = max(look.halo[1] * 2 * half * rng.uniform(0.5, 1.5), 0.8)
@@ -124,8 +123,8 @@ def _drawn(gray: Image, where: NDArray[np.int64], look: Look, rng: Generator) ->
         length = max(typical * np.exp(rng.normal(0, 0.35)), 1.5)
         width = max(length / (slim * np.exp(rng.normal(0, 0.2))), 1.2)
         _one(canvas, (x, y), length / 2, width / 2, float(along[row, column]) + rng.normal(0, 0.06), look, rng)
-    ragged = 0.25 if look.shape == "blotch" else 0.12
-    return _wavy(canvas, max(typical / slim, 2.0), ragged if look.shape != "box" else 0.08, rng)
+    ragged = {"oval": 0.12, "box": 0.08, "spindle": 0.12, "blotch": 0.25}[look.shape]
+    return _wavy(canvas, max(typical / slim, 2.0), ragged, rng)
 
 
 def _one(

@@ -7,6 +7,7 @@ What such a layer can say of a photograph carries over to other fields better th
 
 from __future__ import annotations
 
+import pickle
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from pikvani_models.losses import SymptomLoss
 from pikvani_models.network import LeafNet
+from pikvani_models.records import DataError
 
 TEACHER_FILE = "teacher.pt"
 PICTURES = 16_000
@@ -48,11 +50,17 @@ def taught(body: LeafNet, batches: Iterator[Batch], loss: SymptomLoss, folder: P
         batches: Normalised pictures, labels, painted.
         loss: What the layer is fitted to.
         folder: Of the run.
+
+    Raises:
+        DataError: What the folder has is no teacher, or one of other symptoms.
     """
     path = folder / TEACHER_FILE
     head = nn.Linear(body.symptoms.in_features, body.symptoms.out_features)
     if path.exists():
-        head.load_state_dict(torch.load(path, map_location="cpu"))
+        try:
+            head.load_state_dict(torch.load(path, map_location="cpu"))
+        except (OSError, RuntimeError, EOFError, LookupError, pickle.UnpicklingError) as error:
+            raise DataError(f"{path} holds no teacher of these symptoms: train anew in an empty folder") from error
         return Teacher(body, head)
     body.eval()
     seen: list[Batch] = []

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pikvani_models.records import Record
+from pikvani_models.records import DataError, Record
 from pikvani_models.registry import NONE
 from pikvani_models.scope import scope_of
 
@@ -108,5 +108,11 @@ def test_given_pictures_then_a_teacher_learns_their_symptoms_and_a_resumed_run_h
 
     again = teacher.taught(body, iter([]), SymptomLoss(LABELS, ()), tmp_path)
     assert torch.equal(again(x), logits)
+    with pytest.raises(DataError, match="teacher of these symptoms"):
+        teacher.taught(tiny_body(len(SYMPTOMS) - 1), iter([]), SymptomLoss(LABELS, ()), tmp_path)
+    (tmp_path / teacher.TEACHER_FILE).write_bytes(b"torn")
+    with pytest.raises(DataError, match="empty folder"):
+        teacher.taught(body, iter([]), SymptomLoss(LABELS, ()), tmp_path)
+
     assert float(imitation(logits, logits)) == pytest.approx(0.0, abs=1e-6)
     assert float(imitation(logits.roll(1, 0), logits)) > 0.01
