@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pikvani_contract.model.manifest import Binding
+from pikvani_models.joined import JoinedNet
 from pikvani_models.network import LeafNet
-from pikvani_models.pair import PairedNet
 from pikvani_models.runners import OUTPUTS, onnx_invoke, tflite_invoke
 from pikvani_models.shrink import shrink_onnx, shrink_tflite
 
@@ -24,7 +24,7 @@ from pikvani_models.shrink import shrink_onnx, shrink_tflite
 class _ChannelsLast(nn.Module):
     """The network as the package promises it: input `[1, size, size, 3]`."""
 
-    def __init__(self, net: LeafNet | PairedNet) -> None:
+    def __init__(self, net: LeafNet | JoinedNet) -> None:
         super().__init__()
         self.net = net
 
@@ -33,7 +33,7 @@ class _ChannelsLast(nn.Module):
         return logits, maps, embedding
 
 
-def to_onnx(net: LeafNet | PairedNet, size: int, path: Path) -> None:
+def to_onnx(net: LeafNet | JoinedNet, size: int, path: Path) -> None:
     """Write the FP32 graph, batch norms folded by the exporter."""
     module = _ChannelsLast(net).eval()
     torch.onnx.export(
@@ -109,7 +109,7 @@ def best_onnx(source: Path, target: Path, views: Sequence[NDArray[np.float32]]) 
     return best
 
 
-def to_tflite(net: LeafNet | PairedNet, size: int, path: Path, views: Sequence[NDArray[np.float32]]) -> Binding:
+def to_tflite(net: LeafNet | JoinedNet, size: int, path: Path, views: Sequence[NDArray[np.float32]]) -> Binding:
     """Write the INT8 TFLite file and return the names of its tensors.
 
     The quantiser widens activation ranges with every view it sees, so few views may serve better than many: three
@@ -151,7 +151,7 @@ def _signature(path: Path) -> tuple[str, str]:
     return name, signatures[name]["inputs"][0]
 
 
-def tflite_binding(path: Path, net: LeafNet | PairedNet) -> Binding:
+def tflite_binding(path: Path, net: LeafNet | JoinedNet) -> Binding:
     """Names of the tensors of a TFLite file, told apart by their shapes."""
     from ai_edge_litert.interpreter import Interpreter
 
