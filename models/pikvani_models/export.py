@@ -48,7 +48,7 @@ def to_onnx(net: LeafNet | JoinedNet, size: int, path: Path) -> None:
 
 
 def quantise_onnx(source: Path, target: Path, views: Sequence[NDArray[np.float32]], ranges: str) -> None:
-    """QDQ INT8 of an FP32 graph: Conv, Add and Gemm; the two means stay in float (they are tiny).
+    """QDQ INT8 of an FP32 graph: Conv, Add and Gemm; the means and what lenders add stay in float (they are tiny).
 
     `ranges` is how activation ranges are found: "minmax" or "percentile" (99.99%).
     """
@@ -81,10 +81,20 @@ def quantise_onnx(source: Path, target: Path, views: Sequence[NDArray[np.float32
         weight_type=QuantType.QInt8,
         activation_type=QuantType.QUInt8,
         calibrate_method=CalibrationMethod.MinMax if ranges == "minmax" else CalibrationMethod.Percentile,
+        nodes_to_exclude=_lent(prepared),
         extra_options={} if ranges == "minmax" else {"CalibPercentile": 99.99},
     )
     prepared.unlink()
     shrink_onnx(target)
+
+
+def _lent(path: Path) -> list[str]:
+    """The additions of something multiplied: of what lenders lend (`joined.py`), no residual one."""
+    import onnx
+
+    nodes = onnx.load(str(path), load_external_data=False).graph.node
+    multiplied = {name for node in nodes if node.op_type == "Mul" for name in node.output}
+    return [node.name for node in nodes if node.op_type == "Add" and multiplied & set(node.input)]
 
 
 def best_onnx(source: Path, target: Path, views: Sequence[NDArray[np.float32]]) -> str:

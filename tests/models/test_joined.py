@@ -146,6 +146,10 @@ def test_a_network_may_do_without_a_block_and_its_weights_remember(tmp_path: Pat
         LeafNet(2, 2, without=(BLOCKS - 1,))
 
 
+def _makers(graph: Any, node: Any) -> set[str]:
+    return {other.op_type for other in graph.node if set(other.output) & set(node.input)}
+
+
 def test_given_the_shipped_package_then_the_twin_it_is_timed_beside_gives_the_same_outputs_and_is_four_times_as_large(
     tmp_path: Path,
 ) -> None:
@@ -160,4 +164,8 @@ def test_given_the_shipped_package_then_the_twin_it_is_timed_beside_gives_the_sa
     twin, ours = (onnx.load(path) for path in (tmp_path / "model.onnx", package.model_path("onnx")))
     for a, b in zip(twin.graph.output, ours.graph.output, strict=True):
         assert (a.name, a.type.tensor_type.elem_type) == (b.name, b.type.tensor_type.elem_type)
+    lent = [node for node in ours.graph.node if node.op_type == "Add" and "Mul" in _makers(ours.graph, node)]
+    assert len(lent) == 1
+    coarse = [node for node in ours.graph.node if node.op_type == "QuantizeLinear" and lent[0].output[0] in node.input]
+    assert not coarse, "what lenders add would cost field crops the fineness of their INT8"
     assert 0.25 < package.model_path("onnx").stat().st_size / (tmp_path / "model.onnx").stat().st_size < 0.28
