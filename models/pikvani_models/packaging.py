@@ -76,18 +76,19 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     sample = per_label(trained, scope.labels)
     views = [model_input(read_rgb(root / r.path), manifest.input, VIEWS[0]) for r in sample]
     features.set_projection(net, features.pooled_features(net, views))
+    seen = [r for r in records if r.split == "val" and r.source not in HELD_OUT_SOURCES]
     if isinstance(net, JoinedNet):
         say("where a laboratory's crops borrow")
-        seen = [r for r in records if r.split == "val" and r.source not in HELD_OUT_SOURCES]
         pictures = (model_input(read_rgb(root / r.path), manifest.input, VIEWS[0]) for r in seen)
         features.settle(net, scope, pictures, [BY_NAME[r.source].kind == "laboratory" for r in seen])
-    few = views[:: max(1, len(views) // 240)]
+    few = views[:: 2 * max(1, len(views) // 240)]
+    others = [model_input(read_rgb(root / r.path), manifest.input, VIEWS[0]) for r in seen[:: len(seen) // 240 + 1]]
     fp32 = folder.parent / f"{folder.name}.fp32.onnx"
     say("ONNX, FP32 and INT8")
     export.to_onnx(net, spec.size, fp32)
-    ranges = export.best_onnx(fp32, folder / "model.onnx", few)
+    ranges = export.best_onnx(fp32, folder / "model.onnx", few, others)
     say("TFLite, INT8")
-    tflite = export.to_tflite(net, spec.size, folder / "model.tflite", few)
+    tflite = export.to_tflite(net, spec.size, folder / "model.tflite", few, others)
     onnx = m.Binding("onnx", "model.onnx", "image", "logits", "maps", "embedding")
     manifest = msgspec.structs.replace(manifest, bindings=(onnx, tflite))
     invoke = onnx_invoke(folder / "model.onnx", onnx, threads=2)
