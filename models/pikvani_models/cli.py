@@ -21,9 +21,6 @@ from pikvani_models.speech import cli as speech
 from pikvani_models.speech import judging_cli as judging
 
 PAINTED_HELP = "Share of pictures on which diseases that no field has shown are painted as handbooks tell them."
-FROZEN_HELP = "Blocks left as ImageNet made them; what several networks share runs once."
-WITHOUT_HELP = "Leave a block of the body out, which makes the file smaller; may be repeated."
-UNTOUCHED_HELP = "Leave ImageNet's whole body as it is and read symptoms off it: a lender, in minutes."
 
 
 @click.group()
@@ -43,9 +40,7 @@ for _command in (build_advice, *speech.COMMANDS, *judging.COMMANDS):
 @click.option("--start", type=click.Path(path_type=Path, exists=True), help="Weights to go on from.")
 @click.option("--body-rate", type=float, default=5e-4, show_default=True, help="Peak learning rate of the body.")
 @click.option("--painted", type=click.FloatRange(0, 0.9), default=0.0, show_default=True, help=PAINTED_HELP)
-@click.option("--frozen", type=click.IntRange(0, 16), default=3, show_default=True, help=FROZEN_HELP)
-@click.option("--without", multiple=True, type=click.IntRange(0, 15), help=WITHOUT_HELP)
-@click.option("--untouched", is_flag=True, help=UNTOUCHED_HELP)
+@click.option("--taught", is_flag=True, help="Hold it to what ImageNet's untouched body can say of symptoms.")
 @click.option("--crop", "crops", multiple=True, type=click.Choice(CROPS), help="Only this crop; may be repeated.")
 @click.option("--redistributable-only", is_flag=True, help="Train on sources with a known free licence only.")
 def train(
@@ -56,9 +51,7 @@ def train(
     start: Path | None,
     body_rate: float,
     painted: float,
-    frozen: int,
-    without: tuple[int, ...],
-    untouched: bool,
+    taught: bool,
     crops: tuple[str, ...],
     redistributable_only: bool,
 ) -> None:
@@ -67,10 +60,8 @@ def train(
     The weights remember which crops they are of. Without --crop they are of every crop, or of those of the run or the
     weights that are gone on with.
     """
-    if untouched and (recipe == "floor" or start or without):
-        raise click.UsageError("--untouched is ImageNet's whole body as it is: leave --start, --without and floor out")
     try:
-        from pikvani_models.recipes import fine_tune, fit_untouched, train_floor
+        from pikvani_models.recipes import fine_tune, train_floor
         from pikvani_models.training import Schedule
     except ImportError as error:
         raise click.ClickException(_missing(error)) from error
@@ -78,11 +69,9 @@ def train(
         wanted = scope_of(crops, redistributable_only) if crops or redistributable_only else None
         if recipe == "floor":
             weights = train_floor(out, wanted)
-        elif untouched:
-            weights = fit_untouched(recipe, out, size, wanted, painted=painted)
         else:
-            schedule = Schedule(minutes * 60, body_rate, 4 * body_rate, frozen_blocks=frozen)
-            weights = fine_tune(recipe, out, schedule, start, size, wanted, painted=painted, without=without)
+            schedule = Schedule(budget_s=minutes * 60, body_rate=body_rate, head_rate=4 * body_rate)
+            weights = fine_tune(recipe, out, schedule, start, size, wanted, painted=painted, taught=taught)
     except DataError as error:
         raise click.ClickException(str(error)) from error
     except ImportError as error:
@@ -92,24 +81,16 @@ def train(
 
 @main.command()
 @click.option("--weights", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option(
-    "--lender",
-    "lenders",
-    type=click.Path(path_type=Path, exists=True),
-    multiple=True,
-    help="Weights whose symptoms are lent; may be repeated.",
-)
+@click.option("--lender", type=click.Path(path_type=Path, exists=True), help="Weights whose symptoms are lent.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Package folder to write.")
 @click.option("--size", type=int, default=192, show_default=True, help="Side of the model's input, pixels.")
 @click.option("--version", required=True, help="Version of the package, such as 1.0.0.")
 @click.option("--fitted-from", type=click.Path(path_type=Path, exists=True), help="Manifest to take fitted parts from.")
-def package(
-    weights: Path, lenders: tuple[Path, ...], out: Path, size: int, version: str, fitted_from: Path | None
-) -> None:
+def package(weights: Path, lender: Path | None, out: Path, size: int, version: str, fitted_from: Path | None) -> None:
     """Export weights to INT8, fit confidence and thresholds, measure, and write a package.
 
     Of which crops, the weights know. Crops learnt in laboratories alone borrow what their symptoms look like in other
-    crops' fields: of the same weights, or of lenders', whose networks then run beside the first.
+    crops' fields: of the same weights, or of a lender's, whose network then runs beside the first.
     """
     try:
         from pikvani_models.packaging import BuildSpec, build
@@ -117,7 +98,7 @@ def package(
         raise click.ClickException(_missing(error)) from error
     created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     try:
-        build(BuildSpec(weights, size, version, created, fitted_from, lenders), out)
+        build(BuildSpec(weights, size, version, created, fitted_from, lender), out)
     except (DataError, PackageError) as error:
         raise click.ClickException(str(error)) from error
     except ImportError as error:

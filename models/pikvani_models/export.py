@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pikvani_contract.model.manifest import Binding
-from pikvani_models.joined import JoinedNet
 from pikvani_models.network import LeafNet
+from pikvani_models.pair import PairedNet
 from pikvani_models.runners import OUTPUTS, onnx_invoke, tflite_invoke
 from pikvani_models.shrink import shrink_onnx, shrink_tflite
 
@@ -25,7 +24,7 @@ from pikvani_models.shrink import shrink_onnx, shrink_tflite
 class _ChannelsLast(nn.Module):
     """The network as the package promises it: input `[1, size, size, 3]`."""
 
-    def __init__(self, net: LeafNet | JoinedNet) -> None:
+    def __init__(self, net: LeafNet | PairedNet) -> None:
         super().__init__()
         self.net = net
 
@@ -34,7 +33,7 @@ class _ChannelsLast(nn.Module):
         return logits, maps, embedding
 
 
-def to_onnx(net: LeafNet | JoinedNet, size: int, path: Path) -> None:
+def to_onnx(net: LeafNet | PairedNet, size: int, path: Path) -> None:
     """Write the FP32 graph, batch norms folded by the exporter."""
     module = _ChannelsLast(net).eval()
     torch.onnx.export(
@@ -49,7 +48,7 @@ def to_onnx(net: LeafNet | JoinedNet, size: int, path: Path) -> None:
 
 
 def quantise_onnx(source: Path, target: Path, views: Sequence[NDArray[np.float32]], ranges: str) -> None:
-    """QDQ INT8 of an FP32 graph: Conv, Add and Gemm; the means and what lenders add stay in float (they are tiny).
+    """QDQ INT8 of an FP32 graph: Conv, Add and Gemm; the two means stay in float (they are tiny).
 
     `ranges` is how activation ranges are found: "minmax" or "percentile" (99.99%).
     """
@@ -82,26 +81,15 @@ def quantise_onnx(source: Path, target: Path, views: Sequence[NDArray[np.float32
         weight_type=QuantType.QInt8,
         activation_type=QuantType.QUInt8,
         calibrate_method=CalibrationMethod.MinMax if ranges == "minmax" else CalibrationMethod.Percentile,
-        nodes_to_exclude=_lent(prepared),
         extra_options={} if ranges == "minmax" else {"CalibPercentile": 99.99},
     )
     prepared.unlink()
     shrink_onnx(target)
 
 
-def _lent(path: Path) -> list[str]:
-    """The additions of something multiplied: of what lenders lend (`joined.py`), no residual one."""
-    import onnx
-
-    nodes = onnx.load(str(path), load_external_data=False).graph.node
-    multiplied = {name for node in nodes if node.op_type == "Mul" for name in node.output}
-    return [node.name for node in nodes if node.op_type == "Add" and multiplied & set(node.input)]
-
-
-def best_onnx(
-    source: Path, target: Path, fit: Sequence[NDArray[np.float32]], other: Sequence[NDArray[np.float32]]
-) -> str:
+def best_onnx(source: Path, target: Path, views: Sequence[NDArray[np.float32]]) -> str:
     """Quantise in each way and keep the one whose logits are nearest to FP32's on other views; returns its name."""
+    fit, other = views[::2], views[1::2]
     exact = onnx_invoke(source, threads=2)
     wanted = [exact(view)["logits"] for view in other]
     distances = {}
@@ -121,18 +109,11 @@ def best_onnx(
     return best
 
 
-def to_tflite(
-    net: LeafNet | JoinedNet,
-    size: int,
-    path: Path,
-    fit: Sequence[NDArray[np.float32]],
-    other: Sequence[NDArray[np.float32]],
-) -> Binding:
+def to_tflite(net: LeafNet | PairedNet, size: int, path: Path, views: Sequence[NDArray[np.float32]]) -> Binding:
     """Write the INT8 TFLite file and return the names of its tensors.
 
-    Ranges are the extremes over views, not the quantiser's moving average, which cuts off what few views show. They
-    widen with every view, so few may serve better than many: three calibration sets are tried and the one whose logits
-    are nearest to FP32's on `other` views is kept.
+    The quantiser widens activation ranges with every view it sees, so few views may serve better than many: three
+    calibration sets are tried and the one whose logits are nearest to FP32's on other views is kept.
 
     Needs `litert-torch` and `ai-edge-quantizer` (docs: beside torch, not in the locks).
     """
@@ -144,16 +125,15 @@ def to_tflite(
     litert_torch.convert(module, (torch.zeros(1, size, size, 3),)).export(str(float_path))
     signature, key = _signature(float_path)
     exact = tflite_invoke(float_path, tflite_binding(float_path, net), threads=2)
-    wanted = [exact(view)["logits"] for view in other]
+    wanted = [exact(view)["logits"] for view in views[1::2]]
     least = float("inf")
     trial = path.with_suffix(".trial.tflite")
-    work = quantizer.Quantizer(str(float_path), recipe.static_wi8_ai8())
-    seen = [work.calibrate({signature: [{key: view}]}) for view in fit]
-    for step in (1, 4, 12):
+    for chosen in (views[::2], views[::8], views[::24]):
         work = quantizer.Quantizer(str(float_path), recipe.static_wi8_ai8())
-        work.quantize(_extremes(seen[::step])).export_model(str(trial), overwrite=True)
+        calibrated = work.calibrate({signature: [{key: view} for view in chosen]})
+        work.quantize(calibrated).export_model(str(trial), overwrite=True)
         invoke = tflite_invoke(trial, tflite_binding(trial, net), threads=2)
-        gaps = [((invoke(v)["logits"] - w) ** 2).mean() for v, w in zip(other, wanted, strict=True)]
+        gaps = [((invoke(v)["logits"] - w) ** 2).mean() for v, w in zip(views[1::2], wanted, strict=True)]
         if float(np.mean(gaps)) < least:
             least = float(np.mean(gaps))
             trial.replace(path)
@@ -161,17 +141,6 @@ def to_tflite(
     trial.unlink(missing_ok=True)
     shrink_tflite(path)
     return tflite_binding(path, net)
-
-
-def _extremes(seen: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What was seen of each tensor in one view after the other, as its least and greatest value in any of them."""
-    out = dict(seen[0])
-    for name, first in out.items():
-        if "min" in first and np.size(first["min"]) == 1:
-            low, high = (np.array([np.ravel(view[name][end])[0] for view in seen]) for end in ("min", "max"))
-            ends = {"min": np.full_like(first["min"], low.min()), "max": np.full_like(first["max"], high.max())}
-            out[name] = first | ends
-    return out
 
 
 def _signature(path: Path) -> tuple[str, str]:
@@ -182,7 +151,7 @@ def _signature(path: Path) -> tuple[str, str]:
     return name, signatures[name]["inputs"][0]
 
 
-def tflite_binding(path: Path, net: LeafNet | JoinedNet) -> Binding:
+def tflite_binding(path: Path, net: LeafNet | PairedNet) -> Binding:
     """Names of the tensors of a TFLite file, told apart by their shapes."""
     from ai_edge_litert.interpreter import Interpreter
 

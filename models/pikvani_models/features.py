@@ -1,23 +1,20 @@
-"""Frozen features and what is fitted on them in closed form: the embedding's projection, where to lend."""
+"""Frozen features and what is fitted on them in closed form: the embedding's projection. No training loop here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pikvani_models.fitting import LABORATORY_KEPT, laboratory_line
-from pikvani_models.joined import SURE, JoinedNet
 from pikvani_models.network import EMBEDDING, LeafNet
-from pikvani_models.scope import Scope
-from pikvani_models.sharing import borrowed
+from pikvani_models.pair import PairedNet
 
 
 @torch.no_grad()
 def pooled_features(
-    net: LeafNet | JoinedNet, views: Sequence[NDArray[np.float32]], batch: int = 32
+    net: LeafNet | PairedNet, views: Sequence[NDArray[np.float32]], batch: int = 32
 ) -> NDArray[np.float32]:
     """Pooled features `[n, FEATURES]` of model inputs `[1, s, s, 3]`."""
     net.eval()
@@ -29,7 +26,7 @@ def pooled_features(
     return np.concatenate(rows)
 
 
-def set_projection(net: LeafNet | JoinedNet, pooled: NDArray[np.float32]) -> None:
+def set_projection(net: LeafNet | PairedNet, pooled: NDArray[np.float32]) -> None:
     """Make the embedding the `EMBEDDING` largest principal components of `pooled`, each of unit variance."""
     mean = pooled.mean(axis=0)
     _, spread, axes = np.linalg.svd(pooled - mean, full_matrices=False)
@@ -38,37 +35,3 @@ def set_projection(net: LeafNet | JoinedNet, pooled: NDArray[np.float32]) -> Non
     with torch.no_grad():
         net.projection.weight.copy_(torch.from_numpy(weight))
         net.projection.bias.copy_(torch.from_numpy((-weight @ mean).astype(np.float32)))
-
-
-@torch.no_grad()
-def settle(net: JoinedNet, scope: Scope, pictures: Iterable[NDArray[np.float32]], laboratory: Sequence[bool]) -> None:
-    """Find where a joined network lends, and keep each crop as believable as it was.
-
-    A photograph that looks less like a laboratory's than `LABORATORY_KEPT` of theirs is none; one that does as much as
-    their median is one, and nothing is lent. Then each borrowing crop's bias takes back what lending adds to the crop
-    as a whole (log of summed exponentials) over photographs from no laboratory, on average.
-
-    Args:
-        net: Its projection set; both layers `elsewhere` and `lent` are changed.
-        scope: What it is of.
-        pictures: Model inputs `[1, s, s, 3]`, best of photographs that were not trained on.
-        laboratory: Of each, whether a laboratory took it; both kinds must be there.
-    """
-    net.eval()
-    parts = []
-    for picture in pictures:
-        with torch.autocast("cpu", torch.bfloat16):
-            named, lent, embedding = net.parts(torch.from_numpy(picture).permute(0, 3, 1, 2))
-        parts.append((named.float().mean((2, 3)), lent.float().mean((2, 3)), embedding.float()))
-    named, lent, embedding = (torch.cat(part) for part in zip(*parts, strict=True))
-    inside = np.array(laboratory)
-    weights, bias = laboratory_line(embedding.numpy(), inside)
-    likeness = embedding.numpy() @ weights + bias
-    none, surely = np.quantile(likeness[inside], [1 - LABORATORY_KEPT, 0.5])
-    scale = SURE / max(float(surely - none), 1e-6)
-    net.elsewhere.weight.copy_(torch.from_numpy(-scale * weights)[None])
-    net.elsewhere.bias.fill_(scale * float(surely - bias))
-    outside = torch.from_numpy(~inside)
-    for rows, _ in borrowed(scope):
-        before, after = named[outside][:, rows], (named + lent)[outside][:, rows]
-        net.lent.bias[rows] -= (after.logsumexp(1) - before.logsumexp(1)).mean()

@@ -81,3 +81,9 @@ class SymptomLoss(nn.Module):
         wanted, weight = symptom_of[target[told]], weight[told]
         each = functional.cross_entropy(logits[told], wanted, label_smoothing=self.smoothing, reduction="none")
         return (each * weight).sum() / weight.sum()
+
+
+def imitation(student: Tensor, teacher: Tensor, temperature: float = 2.0) -> Tensor:
+    """How far a student's logits `[n, k]` are from a teacher's, a scalar (Hinton et al. 2015, "Distilling")."""
+    ours, theirs = (functional.log_softmax(z / temperature, dim=1) for z in (student, teacher))
+    return functional.kl_div(ours, theirs, reduction="batchmean", log_target=True) * temperature**2

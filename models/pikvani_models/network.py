@@ -11,7 +11,7 @@ stem and head.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +31,6 @@ STAGES = (
     (6, 192, 4, 2, 5),
     (6, 320, 1, 1, 3),
 )
-BLOCKS = sum(repeats for _, _, repeats, _, _ in STAGES)
 
 
 class ConvBnAct(nn.Sequential):
@@ -93,39 +92,16 @@ class LeafNet(nn.Module):
     head that only training hears.
     """
 
-    def __init__(
-        self,
-        classes: int,
-        symptoms: int,
-        drop_path: float = 0.0,
-        dropout: float = 0.0,
-        without: Collection[int] = (),
-    ) -> None:
-        """A network with untrained weights.
-
-        Args:
-            classes: Labels.
-            symptoms: What the second head tells apart.
-            drop_path: Stochastic depth of the last block; that of others is less.
-            dropout: Of the pooled features.
-            without: Blocks, 0 to `BLOCKS` - 1, that are left out to make it smaller.
-
-        Raises:
-            ValueError: A block of `without` is no residual one, so that the next one needs what it makes.
-        """
+    def __init__(self, classes: int, symptoms: int, drop_path: float = 0.0, dropout: float = 0.0) -> None:
         super().__init__()
         blocks: list[nn.Module] = []
+        total = sum(repeats for _, _, repeats, _, _ in STAGES)
         cin = 32
         for expansion, cout, repeats, stride, kernel in STAGES:
             for i in range(repeats):
-                rate = drop_path * len(blocks) / BLOCKS
+                rate = drop_path * len(blocks) / total
                 blocks.append(InvertedResidual(cin, cout, expansion, stride if i == 0 else 1, kernel, rate))
                 cin = cout
-        for i in without:
-            block = blocks[i]
-            if not isinstance(block, InvertedResidual) or not block.residual:
-                raise ValueError(f"block {i} cannot be left out: it changes the size of what goes through it")
-            blocks[i] = nn.Identity()
         self.stem = ConvBnAct(3, 32, 3, 2)
         self.blocks = nn.ModuleList(blocks)
         self.top = ConvBnAct(cin, FEATURES, 1)
@@ -166,11 +142,9 @@ def load_imagenet(net: LeafNet, state: Mapping[str, Tensor]) -> None:
     """Copy the body's weights out of a state dict of the `efficientnet-lite-pytorch` package.
 
     Both list their convolutions and batch norms in the order of computation, so they are paired by position; the
-    final linear layer (`_fc`) is left out, and so are blocks that the network does without. Raises `ValueError` where a
-    shape does not fit.
+    final linear layer (`_fc`) is left out. Raises `ValueError` where a shape does not fit.
     """
-    without = tuple(f"_blocks.{i}." for i, block in enumerate(net.blocks) if isinstance(block, nn.Identity))
-    given = [(k, v) for k, v in state.items() if not k.startswith(("_fc", *without))]
+    given = [(k, v) for k, v in state.items() if not k.startswith("_fc")]
     # The package registers the head's convolution before the blocks' entries or after them; sort by role.
     order = sorted(range(len(given)), key=lambda i: (_rank(given[i][0]), i))
     own = [(k, v) for part in (net.stem, net.blocks, net.top) for k, v in part.state_dict(keep_vars=True).items()]

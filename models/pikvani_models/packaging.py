@@ -26,8 +26,6 @@ from pikvani_models import augment, export, features, figures, fitting, measurin
 from pikvani_models.agreement import with_agreement
 from pikvani_models.card import write_card
 from pikvani_models.golden import write_golden
-from pikvani_models.joined import JoinedNet
-from pikvani_models.looks import PAINTED
 from pikvani_models.network import EMBEDDING
 from pikvani_models.photos import read_rgb
 from pikvani_models.records import DataError, Record, data_root, half_of, scan
@@ -36,7 +34,7 @@ from pikvani_models.runners import onnx_invoke
 from pikvani_models.scope import Scope, require_enough
 from pikvani_models.stream import TrainingStream
 from pikvani_models.tracking import tracked
-from pikvani_models.weights import load, load_net
+from pikvani_models.weights import load_net
 
 PER_LABEL = 40
 WORN_SEED = 11
@@ -47,7 +45,7 @@ VIEWS = (m.ViewSpec("whole", 1.0, "centre", "always"), m.ViewSpec("closer", 0.7,
 @dataclass(frozen=True)
 class BuildSpec:
     """What to build: weights, input side in pixels, version, the manifest to take fitted parts from, if any, and
-    the weights of other networks whose symptoms laboratory crops borrow, if any.
+    the weights of a second network whose symptoms laboratory crops borrow, if any.
     """
 
     weights: Path
@@ -55,7 +53,7 @@ class BuildSpec:
     version: str
     created_at: str
     fitted_from: Path | None = None
-    lenders: tuple[Path, ...] = ()
+    lender: Path | None = None
 
 
 def build(spec: BuildSpec, folder: Path) -> m.Manifest:
@@ -65,7 +63,7 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
         DataError: photographs are missing, too few, or the weights or the fitted manifest are of something else.
     """
     root = data_root()
-    scope, net = load_net(spec.weights, spec.lenders)
+    scope, net = load_net(spec.weights, spec.lender)
     records = scan(root, scope.sources)
     require_enough(records, scope)
     given = None if spec.fitted_from is None else _fitted(spec.fitted_from, scope)
@@ -76,19 +74,13 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     sample = per_label(trained, scope.labels)
     views = [model_input(read_rgb(root / r.path), manifest.input, VIEWS[0]) for r in sample]
     features.set_projection(net, features.pooled_features(net, views))
-    seen = [r for r in records if r.split == "val" and r.source not in HELD_OUT_SOURCES]
-    if isinstance(net, JoinedNet):
-        say("where a laboratory's crops borrow")
-        pictures = (model_input(read_rgb(root / r.path), manifest.input, VIEWS[0]) for r in seen)
-        features.settle(net, scope, pictures, [BY_NAME[r.source].kind == "laboratory" for r in seen])
-    few = views[:: 2 * max(1, len(views) // 240)]
-    others = [model_input(read_rgb(root / r.path), manifest.input, VIEWS[0]) for r in seen[:: len(seen) // 240 + 1]]
+    few = views[:: max(1, len(views) // 240)]
     fp32 = folder.parent / f"{folder.name}.fp32.onnx"
     say("ONNX, FP32 and INT8")
     export.to_onnx(net, spec.size, fp32)
-    ranges = export.best_onnx(fp32, folder / "model.onnx", few, others)
+    ranges = export.best_onnx(fp32, folder / "model.onnx", few)
     say("TFLite, INT8")
-    tflite = export.to_tflite(net, spec.size, folder / "model.tflite", few, others)
+    tflite = export.to_tflite(net, spec.size, folder / "model.tflite", few)
     onnx = m.Binding("onnx", "model.onnx", "image", "logits", "maps", "embedding")
     manifest = msgspec.structs.replace(manifest, bindings=(onnx, tflite))
     invoke = onnx_invoke(folder / "model.onnx", onnx, threads=2)
@@ -99,11 +91,8 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     say("INT8 against FP32")
     manifest = with_agreement(manifest, folder, fp32, root, test)
     how = {"onnx": f"static QDQ, per-channel, {ranges}", "tflite": "static_wi8_ai8", "photographs": str(len(few))}
-    if spec.lenders:
-        count = 1 + len(spec.lenders)
-        how["network"] = f"{count} EfficientNet-Lite0 side by side, all but one for crops of laboratories alone"
-        if painted := _painted(spec.lenders, scope):
-            how["painted"] = ", ".join(painted)
+    if spec.lender is not None:
+        how["network"] = "two EfficientNet-Lite0 side by side, the second for crops of laboratories alone"
     manifest = msgspec.structs.replace(manifest, quantisation=how)
     golden = write_golden(manifest, onnx_invoke(folder / "model.onnx", onnx), folder / "golden")
     card = folder / "MODEL_CARD.md"
@@ -117,17 +106,11 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     return manifest
 
 
-def _painted(lenders: Sequence[Path], scope: Scope) -> list[str]:
-    """The crops of which a lender saw painted diseases instead of a laboratory's."""
-    shown = any(load(lender)[1].get("painted", 0.0) for lender in lenders)
-    return [crop for crop in scope.crops if shown and crop in PAINTED]
-
-
 def _log(manifest: m.Manifest, spec: BuildSpec, folder: Path) -> None:
     """The package as a run of its own, so that versions stand side by side."""
     beside = folder.parent / f"{folder.name}.run"
     given = {"weights": str(spec.weights), "size": spec.size, "crops": ", ".join(manifest.crops)}
-    others = {"fitted_from": str(spec.fitted_from or ""), "lenders": ", ".join(map(str, spec.lenders))}
+    others = {"fitted_from": str(spec.fitted_from or ""), "lender": str(spec.lender or "")}
     with tracked("package", beside, given | others) as run:
         run.note("version", manifest.version)
         # MLflow takes no comma in a name, which protocols such as "in-source, cases of 3" hold.

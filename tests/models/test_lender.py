@@ -1,4 +1,4 @@
-"""What makes a lender: a stream with painted pictures, and symptoms read off a body. Needs torch, which CI has not."""
+"""What makes a lender: a stream with painted pictures, and the teacher it is held to. Needs torch, which CI has not."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from pikvani_models.records import Record
+from pikvani_models.records import DataError, Record
 from pikvani_models.registry import NONE
 from pikvani_models.scope import scope_of
 
-torch = pytest.importorskip("torch", reason="torch is not installed: streams and readers not run")
+torch = pytest.importorskip("torch", reason="torch is not installed: streams and teachers not run")
 
 LABELS = scope_of().labels
 
@@ -69,35 +69,50 @@ def test_given_a_share_of_paint_then_a_painted_crop_is_shown_no_leaf_of_its_labo
     assert not painted and seen["maize/common_rust"] > 0, "nothing to paint on: the laboratory's leaves stay"
 
 
-def test_given_pictures_then_symptoms_are_read_off_a_body_that_stays_as_it_was(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from pikvani_models import untouched
-    from pikvani_models.losses import SymptomLoss
-    from pikvani_models.symptoms import SYMPTOMS
+def tiny_body(symptoms: int) -> Any:
+    """A body of eight features: what a teacher asks of one."""
 
-    class Net(torch.nn.Module):  # type: ignore[misc, name-defined]
-        """Eight features: what is asked of a network."""
-
+    class Body(torch.nn.Module):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             super().__init__()
             self.layer = torch.nn.Conv2d(3, 8, 1)
-            self.symptoms = torch.nn.Linear(8, len(SYMPTOMS))
+            self.symptoms = torch.nn.Linear(8, symptoms)
 
         def pooled(self, x: Any) -> Any:
             return self.layer(x).mean((2, 3))
 
-    monkeypatch.setattr(untouched, "PICTURES", 64)
-    monkeypatch.setattr(untouched, "EPOCHS", 60)
+    return Body()
+
+
+def test_given_pictures_then_a_teacher_learns_their_symptoms_and_a_resumed_run_has_the_same_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pikvani_models import teacher
+    from pikvani_models.losses import SymptomLoss, imitation
+    from pikvani_models.symptoms import SYMPTOMS
+
+    monkeypatch.setattr(teacher, "PICTURES", 64)
+    monkeypatch.setattr(teacher, "EPOCHS", 60)
     torch.manual_seed(0)
-    net = Net()
-    before = {name: value.clone() for name, value in net.layer.state_dict().items()}
+    body = tiny_body(len(SYMPTOMS))
+    before = {name: value.clone() for name, value in body.state_dict().items()}
     rust, healthy = LABELS.index("sugarcane/rust"), LABELS.index("sugarcane/healthy")
     target = torch.tensor([rust, healthy] * 8)
     x = torch.where(target[:, None, None, None] == rust, 1.0, -1.0) + torch.randn(16, 3, 64, 64) * 0.3
     batch = (x, target, torch.zeros(16, dtype=torch.bool))
-    untouched.fit_symptoms(net, iter([batch] * 4), SymptomLoss(LABELS, ()))
-    said = net.symptoms(net.pooled(x)).argmax(1)
-    assert {SYMPTOMS[i] for i in said[target == rust].tolist()} == {"rust"}
-    assert {SYMPTOMS[i] for i in said[target == healthy].tolist()} == {"healthy"}
-    assert all(torch.equal(value, before[name]) for name, value in net.layer.state_dict().items())
+    taught = teacher.taught(body, iter([batch] * 4), SymptomLoss(LABELS, ()), tmp_path)
+    logits = taught(x)
+    assert {SYMPTOMS[i] for i in logits[target == rust].argmax(1).tolist()} == {"rust"}
+    assert {SYMPTOMS[i] for i in logits[target == healthy].argmax(1).tolist()} == {"healthy"}
+    assert all(torch.equal(value, before[name]) for name, value in body.state_dict().items()), "the body is untouched"
+
+    again = teacher.taught(body, iter([]), SymptomLoss(LABELS, ()), tmp_path)
+    assert torch.equal(again(x), logits)
+    with pytest.raises(DataError, match="teacher of these symptoms"):
+        teacher.taught(tiny_body(len(SYMPTOMS) - 1), iter([]), SymptomLoss(LABELS, ()), tmp_path)
+    (tmp_path / teacher.TEACHER_FILE).write_bytes(b"torn")
+    with pytest.raises(DataError, match="empty folder"):
+        teacher.taught(body, iter([]), SymptomLoss(LABELS, ()), tmp_path)
+
+    assert float(imitation(logits, logits)) == pytest.approx(0.0, abs=1e-6)
+    assert float(imitation(logits.roll(1, 0), logits)) > 0.01
