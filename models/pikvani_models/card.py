@@ -77,6 +77,11 @@ def _limits(manifest: Manifest) -> list[str]:
             f"- **Trained on laboratory pictures only: {', '.join(manifest.laboratory_only)}.** No field photograph of "
             "these crops was seen in training; expect much lower accuracy in the field."
         )
+    if painted := manifest.quantisation.get("painted"):
+        lines.append(
+            f"- What sick leaves of {painted} look like was learnt from healthy leaves on which diseases were painted "
+            "as handbooks tell them (`models/pikvani_models/looks.py`), mixed with what a laboratory's leaves show."
+        )
     if "maize" in manifest.crops:
         lines.append(
             "- Maize was trained in the laboratory; its field figures below are from photographs never trained on."

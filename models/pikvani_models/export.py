@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,7 +49,7 @@ def to_onnx(net: LeafNet | PairedNet, size: int, path: Path) -> None:
 
 
 def quantise_onnx(source: Path, target: Path, views: Sequence[NDArray[np.float32]], ranges: str) -> None:
-    """QDQ INT8 of an FP32 graph: Conv, Add and Gemm; the two means stay in float (they are tiny).
+    """QDQ INT8 of an FP32 graph: Conv, Add and Gemm; means and where to lend stay in float (they are tiny).
 
     `ranges` is how activation ranges are found: "minmax" or "percentile" (99.99%).
     """
@@ -87,9 +88,10 @@ def quantise_onnx(source: Path, target: Path, views: Sequence[NDArray[np.float32
     shrink_onnx(target)
 
 
-def best_onnx(source: Path, target: Path, views: Sequence[NDArray[np.float32]]) -> str:
+def best_onnx(
+    source: Path, target: Path, fit: Sequence[NDArray[np.float32]], other: Sequence[NDArray[np.float32]]
+) -> str:
     """Quantise in each way and keep the one whose logits are nearest to FP32's on other views; returns its name."""
-    fit, other = views[::2], views[1::2]
     exact = onnx_invoke(source, threads=2)
     wanted = [exact(view)["logits"] for view in other]
     distances = {}
@@ -109,11 +111,18 @@ def best_onnx(source: Path, target: Path, views: Sequence[NDArray[np.float32]]) 
     return best
 
 
-def to_tflite(net: LeafNet | PairedNet, size: int, path: Path, views: Sequence[NDArray[np.float32]]) -> Binding:
+def to_tflite(
+    net: LeafNet | PairedNet,
+    size: int,
+    path: Path,
+    fit: Sequence[NDArray[np.float32]],
+    other: Sequence[NDArray[np.float32]],
+) -> Binding:
     """Write the INT8 TFLite file and return the names of its tensors.
 
-    The quantiser widens activation ranges with every view it sees, so few views may serve better than many: three
-    calibration sets are tried and the one whose logits are nearest to FP32's on other views is kept.
+    Ranges are the extremes over views, not the quantiser's moving average, which cuts off what few views show. They
+    widen with every view, so few may serve better than many: three calibration sets are tried and the one whose logits
+    are nearest to FP32's on `other` views is kept.
 
     Needs `litert-torch` and `ai-edge-quantizer` (docs: beside torch, not in the locks).
     """
@@ -125,15 +134,16 @@ def to_tflite(net: LeafNet | PairedNet, size: int, path: Path, views: Sequence[N
     litert_torch.convert(module, (torch.zeros(1, size, size, 3),)).export(str(float_path))
     signature, key = _signature(float_path)
     exact = tflite_invoke(float_path, tflite_binding(float_path, net), threads=2)
-    wanted = [exact(view)["logits"] for view in views[1::2]]
+    wanted = [exact(view)["logits"] for view in other]
     least = float("inf")
     trial = path.with_suffix(".trial.tflite")
-    for chosen in (views[::2], views[::8], views[::24]):
+    work = quantizer.Quantizer(str(float_path), recipe.static_wi8_ai8())
+    seen = [work.calibrate({signature: [{key: view}]}) for view in fit]
+    for step in (1, 4, 12):
         work = quantizer.Quantizer(str(float_path), recipe.static_wi8_ai8())
-        calibrated = work.calibrate({signature: [{key: view} for view in chosen]})
-        work.quantize(calibrated).export_model(str(trial), overwrite=True)
+        work.quantize(_extremes(seen[::step])).export_model(str(trial), overwrite=True)
         invoke = tflite_invoke(trial, tflite_binding(trial, net), threads=2)
-        gaps = [((invoke(v)["logits"] - w) ** 2).mean() for v, w in zip(views[1::2], wanted, strict=True)]
+        gaps = [((invoke(v)["logits"] - w) ** 2).mean() for v, w in zip(other, wanted, strict=True)]
         if float(np.mean(gaps)) < least:
             least = float(np.mean(gaps))
             trial.replace(path)
@@ -141,6 +151,17 @@ def to_tflite(net: LeafNet | PairedNet, size: int, path: Path, views: Sequence[N
     trial.unlink(missing_ok=True)
     shrink_tflite(path)
     return tflite_binding(path, net)
+
+
+def _extremes(seen: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What was seen of each tensor in one view after the other, as its least and greatest value in any of them."""
+    out = dict(seen[0])
+    for name, first in out.items():
+        if "min" in first and np.size(first["min"]) == 1:
+            low, high = (np.array([np.ravel(view[name][end])[0] for view in seen]) for end in ("min", "max"))
+            ends = {"min": np.full_like(first["min"], low.min()), "max": np.full_like(first["max"], high.max())}
+            out[name] = first | ends
+    return out
 
 
 def _signature(path: Path) -> tuple[str, str]:

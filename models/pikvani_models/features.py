@@ -1,4 +1,4 @@
-"""Frozen features and what is fitted on them in closed form: the embedding's projection. No training loop here."""
+"""Frozen features and what is fitted on them in closed form: the embedding's projection, where to lend."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pikvani_models.fitting import LABORATORY_KEPT, laboratory_line
 from pikvani_models.network import EMBEDDING, LeafNet
-from pikvani_models.pair import PairedNet
+from pikvani_models.pair import SURE, PairedNet
 
 
 @torch.no_grad()
@@ -35,3 +36,24 @@ def set_projection(net: LeafNet | PairedNet, pooled: NDArray[np.float32]) -> Non
     with torch.no_grad():
         net.projection.weight.copy_(torch.from_numpy(weight))
         net.projection.bias.copy_(torch.from_numpy((-weight @ mean).astype(np.float32)))
+
+
+@torch.no_grad()
+def set_elsewhere(net: PairedNet, pooled: NDArray[np.float32], laboratory: Sequence[bool]) -> None:
+    """Find where a pair lends, with its projection set.
+
+    A photograph that looks less like a laboratory's than `LABORATORY_KEPT` of theirs is none; one that does as much as
+    their median is one, and nothing is lent; a ramp between.
+
+    Args:
+        net: Its layer `elsewhere` is changed.
+        pooled: Features `[n, FEATURES]`, best of photographs that were not trained on.
+        laboratory: Of each, whether a laboratory took it; both kinds must be there.
+    """
+    embedding, inside = net.projection(torch.from_numpy(pooled)).numpy(), np.array(laboratory)
+    weights, bias = laboratory_line(embedding, inside)
+    likeness = embedding @ weights + bias
+    none, surely = np.quantile(likeness[inside], [1 - LABORATORY_KEPT, 0.5])
+    scale = SURE / max(float(surely - none), 1e-6)
+    net.elsewhere.weight.copy_(torch.from_numpy(-scale * weights)[None])
+    net.elsewhere.bias.fill_(scale * float(surely - bias))

@@ -232,14 +232,19 @@ def _laboratory_rule(known: Sequence[Seen]) -> Elsewhere | None:
     if not crops or inside.all():
         return None
     x = np.stack([s.first.embedding for s in known])
-    mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-6
-    model = LogisticRegression(C=0.01, max_iter=2000).fit((x - mean) / spread, inside)
-    weights = model.coef_[0] / spread
-    bias = float(model.intercept_[0] - weights @ mean)
+    weights, bias = laboratory_line(x, inside)
     below = float(np.quantile(x[inside] @ weights + bias, 1 - LABORATORY_KEPT))
     any_model = Linear((1.0,), 0.0)
     rounded = tuple(round(float(v), 5) for v in weights)
     return Elsewhere(crops, rounded, round(bias, 5), round(below, 4), any_model, any_model)
+
+
+def laboratory_line(x: NDArray[np.floating], inside: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
+    """Weights and bias of what tells embeddings `[n, d]` of laboratory photographs from others, shrunk."""
+    mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-6
+    model = LogisticRegression(C=0.01, max_iter=2000).fit((x - mean) / spread, inside)
+    weights = model.coef_[0] / spread
+    return weights, float(model.intercept_[0] - weights @ mean)
 
 
 def relearnt(manifest: Manifest, val: Sequence[Seen]) -> Manifest:

@@ -26,7 +26,9 @@ from pikvani_models import augment, export, features, figures, fitting, measurin
 from pikvani_models.agreement import with_agreement
 from pikvani_models.card import write_card
 from pikvani_models.golden import write_golden
+from pikvani_models.looks import PAINTED
 from pikvani_models.network import EMBEDDING
+from pikvani_models.pair import PairedNet
 from pikvani_models.photos import read_rgb
 from pikvani_models.records import DataError, Record, data_root, half_of, scan
 from pikvani_models.registry import BY_NAME, HELD_OUT_SOURCES, NONE
@@ -34,7 +36,7 @@ from pikvani_models.runners import onnx_invoke
 from pikvani_models.scope import Scope, require_enough
 from pikvani_models.stream import TrainingStream
 from pikvani_models.tracking import tracked
-from pikvani_models.weights import load_net
+from pikvani_models.weights import load, load_net
 
 PER_LABEL = 40
 WORN_SEED = 11
@@ -74,13 +76,20 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     sample = per_label(trained, scope.labels)
     views = [model_input(read_rgb(root / r.path), manifest.input, VIEWS[0]) for r in sample]
     features.set_projection(net, features.pooled_features(net, views))
-    few = views[:: max(1, len(views) // 240)]
+    seen = [r for r in records if r.split == "val" and r.source not in HELD_OUT_SOURCES]
+    if isinstance(net, PairedNet):
+        say("where a laboratory's crops borrow")
+        pictures = [model_input(read_rgb(root / r.path), manifest.input, VIEWS[0]) for r in seen]
+        laboratory = [BY_NAME[r.source].kind == "laboratory" for r in seen]
+        features.set_elsewhere(net, features.pooled_features(net, pictures), laboratory)
+    few = views[:: 2 * max(1, len(views) // 240)]
+    others = [model_input(read_rgb(root / r.path), manifest.input, VIEWS[0]) for r in seen[:: len(seen) // 240 + 1]]
     fp32 = folder.parent / f"{folder.name}.fp32.onnx"
     say("ONNX, FP32 and INT8")
     export.to_onnx(net, spec.size, fp32)
-    ranges = export.best_onnx(fp32, folder / "model.onnx", few)
+    ranges = export.best_onnx(fp32, folder / "model.onnx", few, others)
     say("TFLite, INT8")
-    tflite = export.to_tflite(net, spec.size, folder / "model.tflite", few)
+    tflite = export.to_tflite(net, spec.size, folder / "model.tflite", few, others)
     onnx = m.Binding("onnx", "model.onnx", "image", "logits", "maps", "embedding")
     manifest = msgspec.structs.replace(manifest, bindings=(onnx, tflite))
     invoke = onnx_invoke(folder / "model.onnx", onnx, threads=2)
@@ -93,6 +102,8 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     how = {"onnx": f"static QDQ, per-channel, {ranges}", "tflite": "static_wi8_ai8", "photographs": str(len(few))}
     if spec.lender is not None:
         how["network"] = "two EfficientNet-Lite0 side by side, the second for crops of laboratories alone"
+        if painted := _painted(spec.lender, scope):
+            how["painted"] = ", ".join(painted)
     manifest = msgspec.structs.replace(manifest, quantisation=how)
     golden = write_golden(manifest, onnx_invoke(folder / "model.onnx", onnx), folder / "golden")
     card = folder / "MODEL_CARD.md"
@@ -104,6 +115,12 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     m.load_package(folder)
     _log(manifest, spec, folder)
     return manifest
+
+
+def _painted(lender: Path, scope: Scope) -> list[str]:
+    """The crops of which a lender saw painted diseases instead of a laboratory's."""
+    shown = load(lender)[1].get("painted", 0.0)
+    return [crop for crop in scope.crops if shown and crop in PAINTED]
 
 
 def _log(manifest: m.Manifest, spec: BuildSpec, folder: Path) -> None:

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from pikvani_models.network import EMBEDDING, FEATURES, LeafNet
+
+SURE = 6.0
+"""Of `PairedNet.elsewhere`: from here on a photograph is surely none of a laboratory, at 0 surely one (ReLU6)."""
 
 
 class PairedNet(nn.Module):
     """Photographs to class logits, class maps and an embedding, in the shapes of `LeafNet`.
 
-    Classes see the features of both networks, `[n, 2 * FEATURES, s/32, s/32]`, the first one's before the second one's.
-    The embedding is of the first alone, so that what it says of strangers is what the first one learnt.
+    Classes and embedding are the first network's. What the features of both, the first one's before the second one's,
+    are `lent` to a class is added where the embedding tells that the photograph is none of a laboratory, `elsewhere`
+    0 to 1.
     """
 
     def __init__(self, first: LeafNet, second: LeafNet) -> None:
-        """Take the networks' parts; the classifier is the first one's and does not heed the second yet.
+        """Take the networks' parts; nothing is lent yet.
 
         Raises:
             ValueError: They begin differently, or are of other labels.
@@ -30,13 +35,16 @@ class PairedNet(nn.Module):
         self.trunk = nn.Sequential(first.stem, *first.blocks[:shared])
         self.first = nn.Sequential(*first.blocks[shared:], first.top)
         self.second = nn.Sequential(*second.blocks[shared:], second.top)
-        self.classifier = nn.Conv2d(2 * FEATURES, first.classifier.out_channels, 1)
+        classes = first.classifier.out_channels
+        self.classifier = nn.Conv2d(FEATURES, classes, 1)
+        self.lent = nn.Conv2d(2 * FEATURES, classes, 1)
         self.projection = nn.Linear(FEATURES, EMBEDDING)
+        self.elsewhere = nn.Linear(EMBEDDING, 1)
         self.requires_grad_(False)
-        with torch.no_grad():
-            self.classifier.weight.zero_()
-            self.classifier.weight[:, :FEATURES] = first.classifier.weight
-            self.classifier.bias.copy_(first.classifier.bias)  # type: ignore[union-attr]
+        self.classifier.load_state_dict(first.classifier.state_dict())
+        for zero in (*self.lent.parameters(), self.elsewhere.weight):
+            nn.init.zeros_(zero)
+        nn.init.constant_(self.elsewhere.bias, SURE)
 
     def pooled(self, x: Tensor) -> Tensor:
         """What the embedding is made of: the first network's features averaged over space, `[n, FEATURES]`."""
@@ -47,8 +55,11 @@ class PairedNet(nn.Module):
         """Logits, maps and embedding, as `LeafNet` gives them."""
         x = self.trunk(x)
         own = self.first(x)
-        maps = self.classifier(torch.cat([own, self.second(x)], 1))
-        return maps.mean((2, 3)), maps.permute(0, 2, 3, 1), self.projection(own.mean((2, 3)))
+        lent = self.lent(torch.cat([own, self.second(x)], 1))
+        embedding = self.projection(own.mean((2, 3)))
+        elsewhere = functional.relu6(self.elsewhere(embedding)) / SURE
+        maps = self.classifier(own) + elsewhere[:, :, None, None] * lent
+        return maps.mean((2, 3)), maps.permute(0, 2, 3, 1), embedding
 
 
 def shared_blocks(first: LeafNet, second: LeafNet) -> int:

@@ -93,7 +93,7 @@ def fine_tune(
     with tracked("leaf", folder, parameters | {"start": str(start or "ImageNet")}) as run:
         stream = TrainingStream(root, chosen, scope.labels, size, BATCH, seed, painted)
         train(net, average, scope, stream, schedule, folder, run, imagenet_net(scope) if taught else None)
-    return _save(average, scope, folder)
+    return _save(average, scope, folder, painted)
 
 
 def train_floor(folder: Path, wanted: Scope | None = None, size: int = 224) -> Path:
@@ -121,7 +121,7 @@ def train_floor(folder: Path, wanted: Scope | None = None, size: int = 224) -> P
     return _save(net, scope, folder)
 
 
-def _save(net: LeafNet, scope: Scope, folder: Path) -> Path:
+def _save(net: LeafNet, scope: Scope, folder: Path, painted: float = 0.0) -> Path:
     path = folder / weights.WEIGHTS_FILE
-    weights.save(path, scope, {"net": net.state_dict()})
+    weights.save(path, scope, {"net": net.state_dict(), "painted": painted})
     return path

@@ -1,16 +1,15 @@
 """How crops that were learnt in laboratories alone borrow what their symptoms look like in other crops' fields.
 
-It is one linear step on finished weights: the rows of such a crop's labels become a mix of its own rows and those of
-the labels' symptoms. The symptoms are the network's own, which costs a device nothing, or another one's.
+It is one linear step on finished weights: what sets apart the labels of such a crop becomes a mix of its own and of the
+labels' symptoms. The symptoms are the network's own, which costs a device nothing, or another one's beside it.
 """
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from pikvani_models.looks import PAINTED
 from pikvani_models.network import FEATURES, LeafNet
 from pikvani_models.pair import PairedNet
 from pikvani_models.records import DataError
@@ -18,11 +17,10 @@ from pikvani_models.registry import HELD_OUT_SOURCES
 from pikvani_models.scope import Scope
 from pikvani_models.symptoms import UNTOLD, numbered
 
-SHARE, PAINTED_SHARE = 0.7, 0.8
-"""How much of what tells a crop's conditions apart is borrowed, and of a crop whose diseases were painted (`looks.py`).
-
-The second was chosen on half 0 of the held-out source, the first so that laboratory leaves of validation stay known.
-"""
+SHARE = 0.8
+"""How much of what tells a crop's conditions apart is borrowed of the network's own symptoms, laboratory or not."""
+LENT_SHARE = 0.9
+"""The same of a lender, where a photograph is none of a laboratory. Both chosen on half 0 of the held-out source."""
 
 
 def borrowers(scope: Scope) -> tuple[str, ...]:
@@ -32,34 +30,35 @@ def borrowers(scope: Scope) -> tuple[str, ...]:
     return tuple(crop for crop in scope.crops if crop not in lenders) if lenders else ()
 
 
-def share_of(crop: str) -> float:
-    """How much a crop borrows."""
-    return PAINTED_SHARE if crop in PAINTED else SHARE
-
-
-def mixed(own: Tensor, borrowed: Tensor, share: float) -> Tensor:
+def mixed(own: Tensor, symptoms: Tensor, share: float) -> Tensor:
     """Rows `[labels, n]` of one crop: their mean stays, what sets them apart is mixed.
 
     As the mean stays, and with it about how much the crop as a whole is believed, what is refused or taken for another
     crop stays as it was learnt.
     """
     middle = own.mean(0, keepdim=True)
-    return middle + (1 - share) * (own - middle) + share * (borrowed - borrowed.mean(0, keepdim=True))
+    return middle + (1 - share) * (own - middle) + share * (symptoms - symptoms.mean(0, keepdim=True))
 
 
 @torch.no_grad()
-def borrow(net: LeafNet, scope: Scope, share: float | None = None) -> None:
+def borrow(net: LeafNet, scope: Scope, share: float = SHARE) -> None:
     """Mix the symptoms' rows into the classifier's for every borrower. Not to be done twice.
 
-    A crop with a label that has no symptom is left alone, and so is a network that never learnt symptoms. Each crop
-    borrows its own share, or `share`.
+    A crop with a label that has no symptom is left alone, and so is a network that never learnt symptoms.
     """
-    _mix(net.classifier, net.symptoms.weight, net.symptoms.bias, scope, share)
+    if not bool(net.symptoms.weight.any()):
+        return
+    weight, bias = net.classifier.weight[:, :, 0, 0], net.classifier.bias
+    for rows, symptoms in borrowed(scope):
+        weight[rows] = mixed(weight[rows], net.symptoms.weight[symptoms], share)
+        bias[rows] = mixed(bias[rows, None], net.symptoms.bias[symptoms, None], share)[:, 0]
 
 
 @torch.no_grad()
-def lend(first: LeafNet, second: LeafNet, scope: Scope, share: float | None = None) -> PairedNet:
-    """One network of two, in which borrowers lean on the symptoms that the second one learnt, otherwise as `borrow`.
+def lend(first: LeafNet, second: LeafNet, scope: Scope, share: float = LENT_SHARE) -> PairedNet:
+    """One network of two, in which borrowers lean on the symptoms that the second one learnt.
+
+    What is lent is what `mixed` would change, laboratory or not until `features.set_elsewhere` tells them apart.
 
     Raises:
         DataError: The networks do not go together, or no crop of the scope has anything to borrow from the second.
@@ -70,20 +69,22 @@ def lend(first: LeafNet, second: LeafNet, scope: Scope, share: float | None = No
         raise DataError(str(error)) from error
     if not borrowers(scope) or not bool(second.symptoms.weight.any()):
         raise DataError("there is nothing to lend: no crop is of laboratories alone, or the lender learnt no symptoms")
-    _mix(pair.classifier, functional.pad(second.symptoms.weight, (FEATURES, 0)), second.symptoms.bias, scope, share)
+    for rows, symptoms in borrowed(scope):
+        own = functional.pad(first.classifier.weight[rows, :, 0, 0], (0, FEATURES))
+        seen = functional.pad(second.symptoms.weight[symptoms], (FEATURES, 0))
+        pair.lent.weight[rows, :, 0, 0] = mixed(own, seen, share) - own
+        bias = first.classifier.bias[rows, None]  # type: ignore[index]
+        pair.lent.bias[rows] = (mixed(bias, second.symptoms.bias[symptoms, None], share) - bias)[:, 0]
     return pair
 
 
-def _mix(classifier: nn.Conv2d, weights: Tensor, biases: Tensor, scope: Scope, share: float | None) -> None:
-    if not bool(weights.any()):
-        return
+def borrowed(scope: Scope) -> list[tuple[list[int], list[int]]]:
+    """Rows of labels and numbers of symptoms of every borrower whose labels all have one."""
     symptom_of = numbered(scope.labels)
+    found = []
     for crop in borrowers(scope):
         rows = [i for i, label in enumerate(scope.labels) if label.startswith(f"{crop}/")]
         symptoms = [symptom_of[i] for i in rows]
-        if UNTOLD in symptoms:
-            continue
-        weight, bias = classifier.weight[:, :, 0, 0], classifier.bias
-        part = share_of(crop) if share is None else share
-        weight[rows] = mixed(weight[rows], weights[symptoms], part)
-        bias[rows] = mixed(bias[rows, None], biases[symptoms, None], part)[:, 0]
+        if UNTOLD not in symptoms:
+            found.append((rows, symptoms))
+    return found

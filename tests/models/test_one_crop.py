@@ -185,6 +185,11 @@ def test_its_card_says_what_was_not_measured_and_which_leaves_it_never_saw(tmp_p
     card = (tmp_path / "card.md").read_text()
     assert "Trained on laboratory pictures only: tomato" in card
     assert "90% of known photographs, of which none is from a field" in card
+    assert "painted" not in card
+    maize = measured(one_crop("maize"))
+    how = maize.quantisation | {"painted": "maize"}
+    write_card(msgspec.structs.replace(maize, quantisation=how), tmp_path / "card.md")
+    assert "What sick leaves of maize look like was learnt from healthy leaves" in (tmp_path / "card.md").read_text()
 
 
 def test_weights_remember_what_they_are_of_and_a_mismatch_says_what_where_and_what_to_do(tmp_path: Path) -> None:

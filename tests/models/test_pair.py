@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pikvani_contract.model.manifest import load_package
@@ -52,6 +53,8 @@ def test_given_two_networks_then_field_crops_are_the_firsts_and_laboratory_crops
         pair = lend(first, second, SCOPE, share=0.75).eval()
         pair.projection.load_state_dict(first.projection.state_dict())
         logits, maps, paired_embedding = pair(x)
+        pair.elsewhere.bias.fill_(-1.0)
+        at_home, *_ = pair(x)
     cane, maize = _rows(SCOPE, "sugarcane"), _rows(SCOPE, "maize")
     assert torch.allclose(logits[:, cane], own[:, cane], atol=1e-4)
     assert torch.allclose(maps[..., cane], own_maps[..., cane], atol=1e-4)
@@ -60,6 +63,31 @@ def test_given_two_networks_then_field_crops_are_the_firsts_and_laboratory_crops
     wanted = wanted - wanted.mean(1, keepdim=True) + own[:, maize].mean(1, keepdim=True)
     assert torch.allclose(logits[:, maize], wanted, atol=1e-4)
     assert torch.allclose(maps.mean((1, 2)), logits, atol=1e-5), "a map is a class activation map"
+    assert torch.allclose(at_home, own, atol=1e-4), "a laboratory's photograph is the first one's alone"
+
+
+def test_given_photographs_then_a_crop_borrows_where_one_is_none_of_a_laboratory() -> None:
+    from pikvani_models.features import pooled_features, set_elsewhere, set_projection
+    from pikvani_models.sharing import lend
+
+    first = _trained(1)
+    pair = lend(first, _trained(2, like=first), SCOPE).eval()
+    rng = np.random.default_rng(0)
+    laboratory = [True, False] * 40
+    low = {True: -0.9, False: 0.1}
+    pictures = [rng.uniform(low[lab], low[lab] + 0.8, (1, 64, 64, 3)).astype(np.float32) for lab in laboratory]
+    pooled = pooled_features(pair, pictures)
+    set_projection(pair, pooled)
+    set_elsewhere(pair, pooled, laboratory)
+    x = torch.from_numpy(np.concatenate(pictures)).permute(0, 3, 1, 2)
+    inside, maize, cane = torch.tensor(laboratory), _rows(SCOPE, "maize"), _rows(SCOPE, "sugarcane")
+    with torch.no_grad():
+        own, (logits, *_) = first(x)[0], pair(x)
+    changed = (logits - own).abs()
+    assert bool((changed[:, cane] < 1e-3).all())
+    sure = changed[inside][:, maize].amax(1) < 1e-3
+    assert float(sure.float().mean()) >= 0.45, "what looks more like a laboratory than their median"
+    assert bool((changed[~inside][:, maize].amax(1) > 1e-2).all())
 
 
 def test_given_two_networks_then_what_both_left_as_it_was_runs_once() -> None:
