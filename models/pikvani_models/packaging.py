@@ -77,13 +77,13 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     views = [model_input(read_rgb(root / r.path), manifest.input, VIEWS[0]) for r in sample]
     features.set_projection(net, features.pooled_features(net, views))
     seen = [r for r in records if r.split == "val" and r.source not in HELD_OUT_SOURCES]
+    pictures = [model_input(read_rgb(root / r.path), manifest.input, VIEWS[0]) for r in seen]
     if isinstance(net, PairedNet):
         say("where a laboratory's crops borrow")
-        pictures = [model_input(read_rgb(root / r.path), manifest.input, VIEWS[0]) for r in seen]
         laboratory = [BY_NAME[r.source].kind == "laboratory" for r in seen]
         features.set_elsewhere(net, features.pooled_features(net, pictures), laboratory)
     few = views[:: 2 * max(1, len(views) // 240)]
-    others = [model_input(read_rgb(root / r.path), manifest.input, VIEWS[0]) for r in seen[:: len(seen) // 240 + 1]]
+    others = pictures[:: len(pictures) // 240 + 1]
     fp32 = folder.parent / f"{folder.name}.fp32.onnx"
     say("ONNX, FP32 and INT8")
     export.to_onnx(net, spec.size, fp32)
