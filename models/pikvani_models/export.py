@@ -141,7 +141,7 @@ def to_tflite(
     seen = [work.calibrate({signature: [{key: view}]}) for view in fit]
     for step in (1, 4, 12):
         work = quantizer.Quantizer(str(float_path), recipe.static_wi8_ai8())
-        work.quantize(_extremes(seen[::step])).export_model(str(trial), overwrite=True)
+        work.quantize(extremes(seen[::step])).export_model(str(trial), overwrite=True)
         invoke = tflite_invoke(trial, tflite_binding(trial, net), threads=2)
         gaps = [((invoke(v)["logits"] - w) ** 2).mean() for v, w in zip(other, wanted, strict=True)]
         if float(np.mean(gaps)) < least:
@@ -153,7 +153,7 @@ def to_tflite(
     return tflite_binding(path, net)
 
 
-def _extremes(seen: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def extremes(seen: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What was seen of each tensor in one view after the other, as its least and greatest value in any of them."""
     out = dict(seen[0])
     for name, first in out.items():

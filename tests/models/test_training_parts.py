@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: the parts of training not run")
@@ -34,3 +35,19 @@ def test_given_a_network_at_rest_then_it_is_a_plain_convolution_for_exporters() 
     conv = depthwise.DepthwiseConv2d(8, 8, 3, 1, 1, groups=8, bias=False).eval()
     x = torch.randn(1, 8, 6, 6)
     assert torch.equal(conv(x), torch.nn.functional.conv2d(x, conv.weight, None, 1, 1, 1, 8))
+
+
+def test_given_what_single_views_show_then_a_range_reaches_from_the_least_to_the_greatest_of_all() -> None:
+    from pikvani_models.export import extremes
+
+    def view(least: float, greatest: float) -> dict[str, dict[str, np.ndarray]]:
+        ends = {"min": np.array([[least]], np.float32), "max": np.array([[greatest]], np.float32)}
+        weights = {"min": np.array([-1.0, -2.0]), "max": np.array([1.0, 2.0])}
+        return {"features": ends, "weights": weights}
+
+    views = [view(-1.0, 2.0), view(-0.5, 6.0), view(-3.0, 1.0)]
+    found = extremes(views)
+    assert (found["features"]["min"].item(), found["features"]["max"].item()) == (-3.0, 6.0)
+    assert found["features"]["min"].shape == (1, 1), "as the quantiser gave it"
+    assert found["weights"] is views[0]["weights"], "of channels, which no view changes"
+    assert views[0]["features"]["max"].item() == 2.0, "what was given stays"
