@@ -23,6 +23,9 @@ from pikvani_models.speech import judging_cli as judging
 PAINTED_HELP = "Share of pictures on which diseases that no field has shown are painted as handbooks tell them."
 
 
+LEAVE_HELP = "SOURCE, or SOURCE/other-cameras: kept from this, to be measured as a farm never seen."
+
+
 @click.group()
 def main() -> None:
     """From photographs to a model package the appliance can trust."""
@@ -41,6 +44,7 @@ for _command in (build_advice, *speech.COMMANDS, *judging.COMMANDS):
 @click.option("--body-rate", type=float, default=5e-4, show_default=True, help="Peak learning rate of the body.")
 @click.option("--painted", type=click.FloatRange(0, 0.9), default=0.0, show_default=True, help=PAINTED_HELP)
 @click.option("--taught", is_flag=True, help="Hold it to what ImageNet's untouched body can say of symptoms.")
+@click.option("--leave-out", help=LEAVE_HELP)
 @click.option("--crop", "crops", multiple=True, type=click.Choice(CROPS), help="Only this crop; may be repeated.")
 @click.option("--redistributable-only", is_flag=True, help="Train on sources with a known free licence only.")
 def train(
@@ -52,6 +56,7 @@ def train(
     body_rate: float,
     painted: float,
     taught: bool,
+    leave_out: str | None,
     crops: tuple[str, ...],
     redistributable_only: bool,
 ) -> None:
@@ -71,7 +76,8 @@ def train(
             weights = train_floor(out, wanted)
         else:
             schedule = Schedule(budget_s=minutes * 60, body_rate=body_rate, head_rate=4 * body_rate)
-            weights = fine_tune(recipe, out, schedule, start, size, wanted, painted=painted, taught=taught)
+            more = {"painted": painted, "taught": taught, "leave_out": leave_out}
+            weights = fine_tune(recipe, out, schedule, start, size, wanted, **more)  # type: ignore[arg-type]
     except DataError as error:
         raise click.ClickException(str(error)) from error
     except ImportError as error:
@@ -86,7 +92,16 @@ def train(
 @click.option("--size", type=int, default=192, show_default=True, help="Side of the model's input, pixels.")
 @click.option("--version", required=True, help="Version of the package, such as 1.0.0.")
 @click.option("--fitted-from", type=click.Path(path_type=Path, exists=True), help="Manifest to take fitted parts from.")
-def package(weights: Path, lender: Path | None, out: Path, size: int, version: str, fitted_from: Path | None) -> None:
+@click.option("--leave-out", help=LEAVE_HELP)
+def package(
+    weights: Path,
+    lender: Path | None,
+    out: Path,
+    size: int,
+    version: str,
+    fitted_from: Path | None,
+    leave_out: str | None,
+) -> None:
     """Export weights to INT8, fit confidence and thresholds, measure, and write a package.
 
     Of which crops, the weights know. Crops learnt in laboratories alone borrow what their symptoms look like in other
@@ -98,7 +113,7 @@ def package(weights: Path, lender: Path | None, out: Path, size: int, version: s
         raise click.ClickException(_missing(error)) from error
     created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     try:
-        build(BuildSpec(weights, size, version, created, fitted_from, lender), out)
+        build(BuildSpec(weights, size, version, created, fitted_from, lender, leave_out), out)
     except (DataError, PackageError) as error:
         raise click.ClickException(str(error)) from error
     except ImportError as error:

@@ -43,6 +43,7 @@ DOUBT_SHARE = 0.35
 KEPT_SHARE = 0.75
 LABORATORY_KEPT = 0.95
 LEAST_PROXIES = 50
+NOWHERE = 1000.0
 CEILING = 0.97
 FUSION_EXPONENTS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 CASES_OF = (3, 6)
@@ -106,11 +107,19 @@ def _wrong(manifest: Manifest, cases: Sequence[Case], count: int) -> float:
 
 
 def centres(labels: Sequence[str], seen: Sequence[tuple[str, Evidence]]) -> Refusal:
-    """Label centres and the shared diagonal precision in the embedding, from labelled evidence."""
+    """Label centres and the shared diagonal precision in the embedding, from labelled evidence.
+
+    A label that was left out altogether has its centre so far away that nothing is near it.
+    """
     named = [label for label in labels if label != NONE]
     embeddings = np.stack([e.embedding for _, e in seen])
     index = np.array([named.index(label) for label, _ in seen])
-    middle = np.stack([embeddings[index == i].mean(axis=0) for i in range(len(named))])
+    middle = np.stack(
+        [
+            embeddings[index == i].mean(axis=0) if (index == i).any() else np.full(embeddings.shape[1], NOWHERE)
+            for i in range(len(named))
+        ]
+    )
     precision = 1.0 / np.maximum((embeddings - middle[index]).var(axis=0), 1e-3)
     rounded = tuple(tuple(round(float(v), 4) for v in row) for row in middle)
     model = Linear((-1.0, 0.0, 0.0, 0.0), 0.0)

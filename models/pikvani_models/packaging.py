@@ -26,6 +26,8 @@ from pikvani_models import augment, export, features, figures, fitting, measurin
 from pikvani_models.agreement import with_agreement
 from pikvani_models.card import write_card
 from pikvani_models.golden import write_golden
+from pikvani_models.leaving import PROTOCOL as LEFT_OUT
+from pikvani_models.leaving import parted
 from pikvani_models.looks import PAINTED
 from pikvani_models.network import EMBEDDING
 from pikvani_models.pair import PairedNet
@@ -46,8 +48,9 @@ VIEWS = (m.ViewSpec("whole", 1.0, "centre", "always"), m.ViewSpec("closer", 0.7,
 
 @dataclass(frozen=True)
 class BuildSpec:
-    """What to build: weights, input side in pixels, version, the manifest to take fitted parts from, if any, and
-    the weights of a second network whose symptoms laboratory crops borrow, if any.
+    """What to build: weights, input side in pixels, version, the manifest to take fitted parts from, if any, the
+    weights of a second network whose symptoms laboratory crops borrow, if any, and what the weights were kept from, if
+    anything (`leaving.py`): then nothing is fitted on it, and it is measured as a farm never seen.
     """
 
     weights: Path
@@ -56,6 +59,7 @@ class BuildSpec:
     created_at: str
     fitted_from: Path | None = None
     lender: Path | None = None
+    leave_out: str | None = None
 
 
 def build(spec: BuildSpec, folder: Path) -> m.Manifest:
@@ -68,6 +72,9 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     scope, net = load_net(spec.weights, spec.lender)
     records = scan(root, scope.sources)
     require_enough(records, scope)
+    left: list[Record] = []
+    if spec.leave_out is not None:
+        records, left = parted(root, records, spec.leave_out)
     given = None if spec.fitted_from is None else _fitted(spec.fitted_from, scope)
     folder.mkdir(parents=True, exist_ok=True)
     manifest = _neutral(spec, scope)
@@ -96,6 +103,12 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     manifest = _fit_and_measure(
         manifest, given, root, records, sample, invoke, folder.parent / f"{folder.name}.figures"
     )
+    if left:
+        say(f"what was left out: {len(left)} photographs")
+        said = measuring.answers(manifest, measuring.collect(manifest, root, left, invoke))
+        manifest = msgspec.structs.replace(
+            manifest, metrics=(*manifest.metrics, *measuring.crop_metrics(said, LEFT_OUT))
+        )
     test = [r for r in records if r.split == "test" and r.label != NONE]
     say("INT8 against FP32")
     manifest = with_agreement(manifest, folder, fp32, root, test)
@@ -127,7 +140,11 @@ def _log(manifest: m.Manifest, spec: BuildSpec, folder: Path) -> None:
     """The package as a run of its own, so that versions stand side by side."""
     beside = folder.parent / f"{folder.name}.run"
     given = {"weights": str(spec.weights), "size": spec.size, "crops": ", ".join(manifest.crops)}
-    others = {"fitted_from": str(spec.fitted_from or ""), "lender": str(spec.lender or "")}
+    others = {
+        "fitted_from": str(spec.fitted_from or ""),
+        "lender": str(spec.lender or ""),
+        "leave_out": spec.leave_out or "",
+    }
     with tracked("package", beside, given | others) as run:
         run.note("version", manifest.version)
         # MLflow takes no comma in a name, which protocols such as "in-source, cases of 3" hold.

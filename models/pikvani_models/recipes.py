@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from pikvani_models import weights
+from pikvani_models.leaving import parted
 from pikvani_models.network import LeafNet, drop_path_for, load_imagenet
 from pikvani_models.photos import read_rgb
 from pikvani_models.records import Record, data_root, scan
@@ -58,6 +59,7 @@ def fine_tune(
     seed: int = 7,
     painted: float = 0.0,
     taught: bool = False,
+    leave_out: str | None = None,
 ) -> Path:
     """Run a fine-tuning recipe and return the path of the averaged weights.
 
@@ -71,9 +73,10 @@ def fine_tune(
         seed: of everything drawn.
         painted: share of pictures that are painted (`painted.py`), 0..1.
         taught: whether it is held to what ImageNet's body can say of symptoms (`teacher.py`).
+        leave_out: what is kept from it, to be measured as a farm never seen (`leaving.py`).
 
     Raises:
-        DataError: there are no photographs, or what it goes on from is of another scope.
+        DataError: there are no photographs, nothing to leave out, or what it goes on from is of another scope.
     """
     torch.manual_seed(seed)
     torch.set_num_threads(2)
@@ -85,10 +88,12 @@ def fine_tune(
     average.load_state_dict(net.state_dict())
     records = scan(root, scope.sources)
     require_enough(records, scope)
+    if leave_out is not None:
+        records, _ = parted(root, records, leave_out)
     chosen = records_for(recipe, records)
     print(f"train: {len(chosen)} photographs, {scope.told()}", file=sys.stderr, flush=True)
     parameters = asdict(schedule) | {"recipe": recipe, "size": size, "seed": seed, "photographs": len(chosen)}
-    parameters |= {"painted": painted, "taught": taught}
+    parameters |= {"painted": painted, "taught": taught, "leave_out": leave_out or ""}
     parameters["crops"] = ", ".join(scope.crops)
     with tracked("leaf", folder, parameters | {"start": str(start or "ImageNet")}) as run:
         stream = TrainingStream(root, chosen, scope.labels, size, BATCH, seed, painted)

@@ -1,0 +1,55 @@
+"""A farm left out: what stays, and what is kept aside to be measured as unseen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pikvani_contract.model.posterior import Evidence
+from pikvani_models import fitting
+from pikvani_models.leaving import parted
+from pikvani_models.records import DataError, Record
+
+CANE, COTTON = "sugarcane_daphal_field", "cotton_zade_field"
+
+
+def taken(root: Path, source: str, sides: list[tuple[int, int]]) -> list[Record]:
+    (root / source).mkdir()
+    records = []
+    for number, (width, height) in enumerate(sides):
+        path = f"{source}/{number}.jpg"
+        cv2.imwrite(str(root / path), np.full((height, width, 3), 90, np.uint8))
+        records.append(Record(path, source, "Rust", "sugarcane/rust", path, "train"))
+    return records
+
+
+def test_given_a_source_of_two_cameras_then_the_one_of_fewer_photographs_is_left_out(tmp_path: Path) -> None:
+    cane = taken(tmp_path, CANE, [(64, 96), (96, 64), (64, 96), (64, 85), (85, 64)])
+    cotton = taken(tmp_path, COTTON, [(64, 64), (64, 64)])
+    stays, left = parted(tmp_path, [*cane, *cotton], f"{CANE}/other-cameras")
+    assert left == cane[3:], "turned or not, a camera's pictures have sides of one ratio"
+    assert stays == [*cane[:3], *cotton]
+
+
+def test_given_a_source_by_its_name_then_all_of_it_is_left_out(tmp_path: Path) -> None:
+    cane, cotton = taken(tmp_path, CANE, [(64, 96), (64, 85)]), taken(tmp_path, COTTON, [(64, 64)])
+    assert parted(tmp_path, [*cane, *cotton], CANE) == (cotton, cane)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [("wheat_field", "name a source"), (f"{CANE}/old", "other-cameras"), (f"{CANE}/other-cameras", "same ratio")],
+)
+def test_given_nothing_to_leave_out_then_it_says_what_there_is(tmp_path: Path, wanted: str, told: str) -> None:
+    with pytest.raises(DataError, match=told):
+        parted(tmp_path, taken(tmp_path, CANE, [(64, 96), (96, 64)]), wanted)
+
+
+def test_given_a_label_that_was_left_out_altogether_then_nothing_lies_near_its_centre() -> None:
+    here = Evidence(np.zeros(3), np.array([0.5, -0.5]), np.zeros((1, 1, 3), np.float32))
+    found = fitting.centres(("cotton/healthy", "cotton/wilt", "none/background"), [("cotton/healthy", here)])
+    assert found.centres[0] == (0.5, -0.5)
+    assert np.linalg.norm(np.array(found.centres[1]) - here.embedding) > 100
