@@ -27,7 +27,6 @@ from pikvani_contract.model.posterior import (
     Evidence,
     apartness,
     decide,
-    distance,
     likeness,
     refusal_features,
     refusal_probability,
@@ -45,9 +44,6 @@ KEPT_SHARE = 0.75
 LABORATORY_KEPT = 0.95
 LEAST_PROXIES = 50
 NOWHERE = 1000.0
-CLOSER = ("sugarcane",)
-"""The crops of which a closer look was better at a farm left out, by more than chance (`models/EXPERIMENTS.md`)."""
-CLOSER_SHARE = 0.9
 CEILING = 0.97
 FUSION_EXPONENTS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 CASES_OF = (3, 6)
@@ -74,7 +70,6 @@ def fit(manifest: Manifest, val: Sequence[Seen], proxies: Sequence[Seen], worn: 
     manifest = _fit_confidence(manifest, known, strangers, proxies, worn)
     manifest = _fit_elsewhere(manifest, known, proxies)
     manifest = _fit_second_view(manifest, known, proxies)
-    manifest = _fit_closer(manifest, known)
     return _fit_decision(manifest, [*known, *worn], proxies)
 
 
@@ -301,17 +296,6 @@ def _fit_second_view(manifest: Manifest, known: Sequence[Seen], proxies: Sequenc
             wronged += int(before and not after)
     below = round(bar, 4) if more_than_chance(righted, wronged) else 0.0
     decision = msgspec.structs.replace(manifest.decision, second_view_below=below)
-    return msgspec.structs.replace(manifest, decision=decision)
-
-
-def _fit_closer(manifest: Manifest, known: Sequence[Seen]) -> Manifest:
-    """Look closer at what is farther from what its crop was learnt from than `CLOSER_SHARE` of validation."""
-    limits = {}
-    for crop in CLOSER:
-        away = [distance(manifest, s.first, crop) for s in known if _crop(s) == crop]
-        if away:
-            limits[crop] = round(float(np.quantile(away, CLOSER_SHARE)), 4)
-    decision = msgspec.structs.replace(manifest.decision, closer_beyond=limits)
     return msgspec.structs.replace(manifest, decision=decision)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pikvani_contract.model.inference import Invoke, look
 from pikvani_contract.model.manifest import Manifest, Metric
-from pikvani_contract.model.posterior import Diagnosis, Evidence, decide, looks_closer
+from pikvani_contract.model.posterior import Diagnosis, Evidence, decide
 from pikvani_models.photos import read_rgb
 from pikvani_models.records import Record
 from pikvani_models.registry import BY_NAME, NONE
@@ -103,12 +103,10 @@ def answers(manifest: Manifest, seen: Iterable[Seen]) -> list[Answer]:
 
 
 def _diagnose(manifest: Manifest, s: Seen, crop: str | None) -> Diagnosis:
-    return decide(manifest, [evidence_of(manifest, s, crop)], crop)
-
-
-def evidence_of(manifest: Manifest, s: Seen, crop: str | None) -> Evidence:
-    """What the device would have of a photograph: every view only where the first leaves doubt."""
-    return s.every if looks_closer(manifest, s.first, decide(manifest, [s.first], crop)) else s.first
+    first = decide(manifest, [s.first], crop)
+    if first.confidence >= manifest.decision.second_view_below or s.every.views == 1:
+        return first
+    return decide(manifest, [s.every], crop)
 
 
 def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int = 15) -> float:
@@ -185,11 +183,7 @@ def case_metrics(manifest: Manifest, seen: Sequence[Seen], protocol: str, photog
     cases = cases_of(seen, photographs)
     if not cases:
         return []
-    crops = [case[0].record.label.split("/")[0] for case in cases]
-    said = [
-        decide(manifest, [evidence_of(manifest, s, crop) for s in case], crop)
-        for case, crop in zip(cases, crops, strict=True)
-    ]
+    said = [decide(manifest, [s.first for s in case], case[0].record.label.split("/")[0]) for case in cases]
     right = np.array([matches(case[0].record, d.label) for case, d in zip(cases, said, strict=True)])
     answered = np.array([d.decision == "answer" for d in said])
     values = {

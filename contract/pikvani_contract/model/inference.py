@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pikvani_contract.model.manifest import Manifest, PackageError
-from pikvani_contract.model.posterior import Evidence, decide, looks_closer, map_focus
+from pikvani_contract.model.posterior import Evidence, decide, map_focus
 from pikvani_contract.model.preprocess import CENTRE, focus_in_photo, model_input
 
 Invoke = Callable[[NDArray[np.float32]], Mapping[str, NDArray[np.float32]]]
@@ -34,7 +34,7 @@ def look(manifest: Manifest, rgb: NDArray[np.uint8], invoke: Invoke, crop: str |
     for view in manifest.input.views:
         if evidence is not None and view.when == "unsure":
             diagnosis = decide(manifest, [evidence], crop)
-            if not looks_closer(manifest, evidence, diagnosis):
+            if diagnosis.confidence >= manifest.decision.second_view_below:
                 return evidence
             label = manifest.labels.index(diagnosis.label)
             focus = focus_in_photo(rgb, manifest.input.views[0], map_focus(evidence.maps, label))

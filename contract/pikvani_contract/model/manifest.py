@@ -51,8 +51,7 @@ class ViewSpec(Part, frozen=True):
 
     `share` is the side of the square cut out, relative to the photograph's short side. `focus` is where its
     centre lies: "centre", or "map" (the peak of the class map of the view before). A view with `when` "unsure" is
-    taken only where the confidence after the views before it is below `Decision.second_view_below`, or the photograph
-    lies farther from its crop's labels than `Decision.closer_beyond` has of the crop.
+    taken only where the confidence after the views before it is below `Decision.second_view_below`.
     """
 
     name: str
@@ -176,11 +175,7 @@ class Repeats(Part, frozen=True):
 
 
 class Decision(Part, frozen=True):
-    """When to look again, and when to answer.
-
-    `risk` is the share of wrong answers the thresholds were chosen for, on held-out sources. `closer_beyond` is a
-    crop's distance from the nearest of its labels' centres, beyond which it looks unlike what the crop was learnt from.
-    """
+    """When to answer. `risk` is the share of wrong answers the thresholds were chosen for, on held-out sources."""
 
     risk: Share
     overall: Thresholds
@@ -189,7 +184,6 @@ class Decision(Part, frozen=True):
     max_photos: Annotated[int, Meta(ge=1, le=6)]
     fusion_exponent: Share
     repeats: Repeats | None = None
-    closer_beyond: dict[str, Positive] = {}
 
 
 class ReferenceSketch(Part, frozen=True):
@@ -359,8 +353,7 @@ def _check_fit(m: Manifest) -> None:
     files = {entry.path for entry in m.files}
     wrong += [f"bindings name {b.file}, which files does not list" for b in m.bindings if b.file not in files]
     wrong += [f"file path {p} leaves the package" for p in files if ".." in p.split("/")]
-    named_crops = {*m.decision.crops, *m.decision.closer_beyond}
-    named_crops |= {*m.confidence.crop_bias, *m.confidence.crop_temperature}
+    named_crops = {*m.decision.crops, *m.confidence.crop_bias, *m.confidence.crop_temperature}
     strangers = named_crops.union(rule.crops if rule else ()) - set(m.crops)
     if strangers:
         wrong.append(f"unknown crops {sorted(strangers)}")

@@ -112,20 +112,6 @@ def decide(
     return Diagnosis(verdict, reason, label, float(confidence), probabilities, in_distribution)
 
 
-def looks_closer(manifest: Manifest, evidence: Evidence, diagnosis: Diagnosis) -> bool:
-    """Whether a photograph's first view leaves doubt: too unsure, or too unlike those that its crop was learnt from."""
-    if diagnosis.confidence < manifest.decision.second_view_below:
-        return True
-    limit = manifest.decision.closer_beyond.get(diagnosis.crop)
-    return limit is not None and distance(manifest, evidence, diagnosis.crop) > limit
-
-
-def distance(manifest: Manifest, evidence: Evidence, crop: str) -> float:
-    """How far a photograph lies from the nearest label of a crop: root of the Mahalanobis distance per dimension."""
-    own = [label.startswith(f"{crop}/") for label in manifest.labels if not label.startswith("none/")]
-    return float(np.sqrt(_distances(manifest, evidence)[own].min()))
-
-
 def elsewhere(manifest: Manifest, evidence: Sequence[Evidence], crop: str) -> Elsewhere | None:
     """The calibration of a case of a crop that was learnt in laboratories alone and photographed in none, or None."""
     rule = manifest.confidence.elsewhere
@@ -156,7 +142,8 @@ def confidence_features(
     top = float(np.exp(inside.max()))
     member = np.array([label.startswith(f"{crop}/") for label in manifest.labels])
     share = float(np.exp(log_p[member]).sum())
-    away = [distance(manifest, e, crop) for e in evidence]
+    own = member[_named(manifest)]
+    away = [float(np.sqrt(_distances(manifest, e)[own].min())) for e in evidence]
     shift = np.mean([refusal_features(manifest, e)[:3] for e in evidence], axis=0)
     first = (_log_odds(top), float(np.clip(np.log(max(share, 1e-9)), -LIMIT, 0.0)), _log_odds(in_distribution))
     return np.array([*first, float(np.mean(away)), *shift])

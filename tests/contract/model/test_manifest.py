@@ -72,7 +72,6 @@ _ELSEWHERE = {
         (lambda d: d["bindings"][0].update(file="other.onnx"), "name other.onnx"),
         (lambda d: d["files"][0].update(path="a/../../etc"), "leaves the package"),
         (lambda d: d["decision"]["crops"].update(soybean={"answer": 0.5, "more": 0.1}), "unknown crops"),
-        (lambda d: d["decision"].update(closer_beyond={"soybean": 0.5}), "unknown crops"),
         (lambda d: d["decision"]["overall"].update(more=0.9), "more is above answer"),
         (lambda d: d["confidence"]["known"]["weights"].pop(), "has 2 weights, not 3"),
         (lambda d: d["confidence"].update(elsewhere=_ELSEWHERE | {"crops": ["soybean"]}), "unknown crops"),

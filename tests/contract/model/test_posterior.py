@@ -13,7 +13,7 @@ from msgspec import structs
 from pikvani_contract.model import Evidence, Manifest, PackageError, decide
 from pikvani_contract.model.inference import look
 from pikvani_contract.model.manifest import Elsewhere, Linear, Repeats
-from pikvani_contract.model.posterior import apartness, distance, fusion_exponent, map_focus
+from pikvani_contract.model.posterior import apartness, fusion_exponent, map_focus
 
 from .conftest import small_manifest
 
@@ -153,18 +153,6 @@ def test_a_second_view_is_taken_only_in_doubt(manifest: Manifest, logits: tuple[
     runtime = CountingRuntime(*logits)
     evidence = look(manifest, np.zeros((70, 100, 3), np.uint8), runtime, "cotton")
     assert (runtime.calls, evidence.views) == (views, views)
-
-
-@pytest.mark.parametrize(("limit", "views"), [({}, 1), ({"cotton": 5.0}, 1), ({"cotton": 0.5}, 2), ({"maize": 0.5}, 1)])
-def test_a_sure_photograph_unlike_those_its_crop_was_learnt_from_is_looked_at_closer(
-    manifest: Manifest, limit: dict[str, float], views: int
-) -> None:
-    far = structs.replace(manifest, refusal=structs.replace(manifest.refusal, centres=((2.0, 0.0, 0.0),) * 3))
-    far = structs.replace(far, decision=structs.replace(far.decision, closer_beyond=limit))
-    sure = decide(far, [seen(0, 9, 0, -3)], "cotton")
-    assert sure.confidence > far.decision.second_view_below and 0.5 < distance(far, seen(0, 9, 0, -3), "cotton") < 5.0
-    for crop in ("cotton", None):
-        assert look(far, np.zeros((70, 100, 3), np.uint8), CountingRuntime(0, 9, 0, -3), crop).views == views
 
 
 def test_given_outputs_of_another_shape_then_the_package_is_refused(manifest: Manifest) -> None:
