@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec import structs
+
 from pikvani_contract.model.gates import UNSEEN_PROTOCOL
 from pikvani_contract.model.manifest import Manifest, Metric
+from pikvani_models.leaving import PROTOCOL as LEFT_OUT
 from pikvani_models.registry import CROPS, HELD_OUT_SOURCES
 
 COLUMNS = ("accuracy", "accuracy_open", "macro_f1", "ece", "answered", "right_of_answered")
@@ -33,6 +36,7 @@ def write_card(manifest: Manifest, path: Path) -> None:
         *_table([x for x in manifest.metrics if x.protocol == "in-source"], "Same sources, other photographs"),
         *(_table(unseen, "A source never trained on") if unseen else []),
         *_cases(manifest),
+        *_left_out(manifest),
         "",
         f"### Refused, at the confidence that keeps 90% of known {_kept(manifest)} (crop not told)",
         "",
@@ -115,6 +119,19 @@ def _cases(manifest: Manifest) -> list[str]:
         cells = " | ".join(f"{values[n].value:.3f}" for n in ("accuracy", "answered", "right_of_answered"))
         lines.append(f"| {protocol} | {values['accuracy'].count} | {cells} |")
     return lines
+
+
+def _left_out(manifest: Manifest) -> list[str]:
+    found = [x for x in manifest.metrics if x.protocol.startswith(LEFT_OUT)]
+    if not found:
+        return []
+    farms = [structs.replace(x, source=x.protocol.removeprefix(LEFT_OUT)) for x in found]
+    return [
+        *_table(farms, "A farm left out"),
+        "",
+        "Networks like this one, trained less long and without that farm, on its photographs: what a farm unlike all",
+        "those below may expect, and how far the aim above holds there. This network was trained on them.",
+    ]
 
 
 def _table(metrics: list[Metric], title: str) -> list[str]:

@@ -93,6 +93,12 @@ def train(
 @click.option("--version", required=True, help="Version of the package, such as 1.0.0.")
 @click.option("--fitted-from", type=click.Path(path_type=Path, exists=True), help="Manifest to take fitted parts from.")
 @click.option("--leave-out", help=LEAVE_HELP)
+@click.option(
+    "--left-out-from",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True),
+    help="Manifest of a package with --leave-out, whose figures of it go into this one's; may be repeated.",
+)
 def package(
     weights: Path,
     lender: Path | None,
@@ -101,6 +107,7 @@ def package(
     version: str,
     fitted_from: Path | None,
     leave_out: str | None,
+    left_out_from: tuple[Path, ...],
 ) -> None:
     """Export weights to INT8, fit confidence and thresholds, measure, and write a package.
 
@@ -113,7 +120,7 @@ def package(
         raise click.ClickException(_missing(error)) from error
     created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     try:
-        build(BuildSpec(weights, size, version, created, fitted_from, lender, leave_out), out)
+        build(BuildSpec(weights, size, version, created, fitted_from, lender, leave_out, left_out_from), out)
     except (DataError, PackageError) as error:
         raise click.ClickException(str(error)) from error
     except ImportError as error:

@@ -14,8 +14,8 @@ from pikvani_models.photos import read_rgb
 from pikvani_models.records import DataError, Record
 
 OTHER_CAMERAS = "other-cameras"
-PROTOCOL = "left-out"
-"""Of the figures measured on what was left out."""
+PROTOCOL = "left-out, "
+"""How the protocol of figures begins that were measured on what was left out; what it was follows."""
 
 
 def parted(root: Path, records: Sequence[Record], wanted: str) -> tuple[list[Record], list[Record]]:

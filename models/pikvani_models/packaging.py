@@ -50,7 +50,8 @@ VIEWS = (m.ViewSpec("whole", 1.0, "centre", "always"), m.ViewSpec("closer", 0.7,
 class BuildSpec:
     """What to build: weights, input side in pixels, version, the manifest to take fitted parts from, if any, the
     weights of a second network whose symptoms laboratory crops borrow, if any, and what the weights were kept from, if
-    anything (`leaving.py`): then nothing is fitted on it, and it is measured as a farm never seen.
+    anything (`leaving.py`): then nothing is fitted on it, and it is measured as a farm never seen. The figures of such
+    packages, `left_out_from` their manifests, go into this one's.
     """
 
     weights: Path
@@ -60,6 +61,7 @@ class BuildSpec:
     fitted_from: Path | None = None
     lender: Path | None = None
     leave_out: str | None = None
+    left_out_from: tuple[Path, ...] = ()
 
 
 def build(spec: BuildSpec, folder: Path) -> m.Manifest:
@@ -76,6 +78,7 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     if spec.leave_out is not None:
         records, left = parted(root, records, spec.leave_out)
     given = None if spec.fitted_from is None else _fitted(spec.fitted_from, scope)
+    elsewhere = [x for p in spec.left_out_from for x in _fitted(p, scope).metrics if x.protocol.startswith(LEFT_OUT)]
     folder.mkdir(parents=True, exist_ok=True)
     manifest = _neutral(spec, scope)
     say(f"embedding and quantisation views of {scope.told()}")
@@ -106,9 +109,8 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     if left:
         say(f"what was left out: {len(left)} photographs")
         said = measuring.answers(manifest, measuring.collect(manifest, root, left, invoke))
-        manifest = msgspec.structs.replace(
-            manifest, metrics=(*manifest.metrics, *measuring.crop_metrics(said, LEFT_OUT))
-        )
+        elsewhere += [x for x in measuring.crop_metrics(said, f"{LEFT_OUT}{spec.leave_out}") if not x.source]
+    manifest = msgspec.structs.replace(manifest, metrics=(*manifest.metrics, *elsewhere))
     test = [r for r in records if r.split == "test" and r.label != NONE]
     say("INT8 against FP32")
     manifest = with_agreement(manifest, folder, fp32, root, test)

@@ -7,12 +7,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from msgspec import structs
 
+from pikvani_contract.model.manifest import Metric, load_package
 from pikvani_contract.model.posterior import Evidence
 from pikvani_models import fitting
-from pikvani_models.leaving import parted
+from pikvani_models.card import write_card
+from pikvani_models.leaving import PROTOCOL, parted
 from pikvani_models.records import DataError, Record
 
+LEAF = Path(__file__).resolve().parents[2] / "models" / "packages" / "leaf"
 CANE, COTTON = "sugarcane_daphal_field", "cotton_zade_field"
 
 
@@ -53,3 +57,18 @@ def test_given_a_label_that_was_left_out_altogether_then_nothing_lies_near_its_c
     found = fitting.centres(("cotton/healthy", "cotton/wilt", "none/background"), [("cotton/healthy", here)])
     assert found.centres[0] == (0.5, -0.5)
     assert np.linalg.norm(np.array(found.centres[1]) - here.embedding) > 100
+
+
+def test_given_figures_of_a_farm_left_out_then_the_card_tells_them_apart_from_this_networks_own(tmp_path: Path) -> None:
+    shipped = load_package(LEAF).manifest
+    own = tuple(x for x in shipped.metrics if not x.protocol.startswith(PROTOCOL))
+    given = {"accuracy": 0.5, "answered": 0.25, "right_of_answered": 0.75}
+    left = tuple(Metric(name, f"{PROTOCOL}{CANE}", value, 40, "", "") for name, value in given.items())
+    write_card(structs.replace(shipped, metrics=(*own, *left)), tmp_path / "card.md")
+    card = (tmp_path / "card.md").read_text()
+    before, after = card.split("### A farm left out")
+    assert f"| {CANE} | 40 | 0.500 |  |  |  | 0.250 | 0.750 |" in after
+    assert "| 0.500 |  |" not in before and "without that farm" in after.split("###")[0]
+
+    write_card(structs.replace(shipped, metrics=own), tmp_path / "card.md")
+    assert "left out" not in (tmp_path / "card.md").read_text()
