@@ -110,6 +110,7 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
         say(f"what was left out: {len(left)} photographs")
         said = measuring.answers(manifest, measuring.collect(manifest, root, left, invoke))
         elsewhere += [x for x in measuring.crop_metrics(said, f"{LEFT_OUT}{spec.leave_out}") if not x.source]
+    elsewhere = [x for x in elsewhere if x not in manifest.metrics]
     manifest = msgspec.structs.replace(manifest, metrics=(*manifest.metrics, *elsewhere))
     test = [r for r in records if r.split == "test" and r.label != NONE]
     say("INT8 against FP32")
