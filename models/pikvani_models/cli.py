@@ -21,8 +21,6 @@ from pikvani_models.speech import cli as speech
 from pikvani_models.speech import judging_cli as judging
 
 PAINTED_HELP = "Share of pictures on which diseases that no field has shown are painted as handbooks tell them."
-
-
 LEAVE_HELP = "SOURCE, or SOURCE/other-cameras: kept from this, to be measured as a farm never seen."
 
 
