@@ -63,6 +63,8 @@ def train(
     The weights remember which crops they are of. Without --crop they are of every crop, or of those of the run or the
     weights that are gone on with.
     """
+    if recipe == "floor" and leave_out is not None:
+        raise click.UsageError("the floor leaves nothing out: take --leave-out away, or train --recipe measured")
     try:
         from pikvani_models.recipes import fine_tune, train_floor
         from pikvani_models.training import Schedule

@@ -78,7 +78,7 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     if spec.leave_out is not None:
         records, left = parted(root, records, spec.leave_out)
     given = None if spec.fitted_from is None else _fitted(spec.fitted_from, scope)
-    elsewhere = [x for p in spec.left_out_from for x in _fitted(p, scope).metrics if x.protocol.startswith(LEFT_OUT)]
+    farms = [x for p in spec.left_out_from for x in _fitted(p, scope).metrics if x.protocol.startswith(LEFT_OUT)]
     folder.mkdir(parents=True, exist_ok=True)
     manifest = _neutral(spec, scope)
     say(f"embedding and quantisation views of {scope.told()}")
@@ -109,9 +109,9 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     if left:
         say(f"what was left out: {len(left)} photographs")
         said = measuring.answers(manifest, measuring.collect(manifest, root, left, invoke))
-        elsewhere += [x for x in measuring.crop_metrics(said, f"{LEFT_OUT}{spec.leave_out}") if not x.source]
-    elsewhere = [x for x in elsewhere if x not in manifest.metrics]
-    manifest = msgspec.structs.replace(manifest, metrics=(*manifest.metrics, *elsewhere))
+        farms += [x for x in measuring.crop_metrics(said, f"{LEFT_OUT}{spec.leave_out}") if not x.source]
+    farms = [x for x in farms if x not in manifest.metrics]
+    manifest = msgspec.structs.replace(manifest, metrics=(*manifest.metrics, *farms))
     test = [r for r in records if r.split == "test" and r.label != NONE]
     say("INT8 against FP32")
     manifest = with_agreement(manifest, folder, fp32, root, test)

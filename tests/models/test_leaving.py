@@ -7,12 +7,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from msgspec import structs
 
 from pikvani_contract.model.manifest import Metric, load_package
 from pikvani_contract.model.posterior import Evidence
 from pikvani_models import fitting
 from pikvani_models.card import write_card
+from pikvani_models.cli import main
 from pikvani_models.leaving import PROTOCOL, parted
 from pikvani_models.records import DataError, Record
 
@@ -50,6 +52,12 @@ def test_given_a_source_by_its_name_then_all_of_it_is_left_out(tmp_path: Path) -
 def test_given_nothing_to_leave_out_then_it_says_what_there_is(tmp_path: Path, wanted: str, told: str) -> None:
     with pytest.raises(DataError, match=told):
         parted(tmp_path, taken(tmp_path, CANE, [(64, 96), (96, 64)]), wanted)
+
+
+def test_given_the_floor_then_leaving_out_is_refused_and_not_forgotten(tmp_path: Path) -> None:
+    asked = ["train", "--recipe", "floor", "--out", str(tmp_path), "--leave-out", CANE]
+    said = CliRunner().invoke(main, asked)
+    assert said.exit_code == 2 and "--recipe measured" in said.output
 
 
 def test_given_a_label_that_was_left_out_altogether_then_nothing_lies_near_its_centre() -> None:
