@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from pikvani_contract.model.manifest import PackageError, load_package
 from pikvani_models.advice_cli import build_advice
@@ -63,8 +64,8 @@ def train(
     The weights remember which crops they are of. Without --crop they are of every crop, or of those of the run or the
     weights that are gone on with.
     """
-    if recipe == "floor" and leave_out is not None:
-        raise click.UsageError("the floor leaves nothing out: take --leave-out away, or train --recipe measured")
+    if recipe == "floor":
+        _require_none_of("minutes", "size", "start", "body_rate", "painted", "taught", "leave_out")
     try:
         from pikvani_models.recipes import fine_tune, train_floor
         from pikvani_models.training import Schedule
@@ -83,6 +84,15 @@ def train(
     except ImportError as error:
         raise click.ClickException(_missing(error)) from error
     click.echo(str(weights))
+
+
+def _require_none_of(*names: str) -> None:
+    """Refuse options that the floor would forget, if they were typed."""
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"the floor knows no {option}: take it away, or train --recipe measured")
 
 
 @main.command()

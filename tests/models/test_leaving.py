@@ -54,10 +54,13 @@ def test_given_nothing_to_leave_out_then_it_says_what_there_is(tmp_path: Path, w
         parted(tmp_path, taken(tmp_path, CANE, [(64, 96), (96, 64)]), wanted)
 
 
-def test_given_the_floor_then_leaving_out_is_refused_and_not_forgotten(tmp_path: Path) -> None:
-    asked = ["train", "--recipe", "floor", "--out", str(tmp_path), "--leave-out", CANE]
-    said = CliRunner().invoke(main, asked)
-    assert said.exit_code == 2 and "--recipe measured" in said.output
+@pytest.mark.parametrize(
+    "option", [("--leave-out", CANE), ("--painted", "0.15"), ("--taught",), ("--start", __file__), ("--minutes", "60")]
+)
+def test_given_the_floor_then_what_it_would_forget_is_refused(tmp_path: Path, option: tuple[str, ...]) -> None:
+    said = CliRunner().invoke(main, ["train", "--recipe", "floor", "--out", str(tmp_path), *option])
+    assert said.exit_code == 2
+    assert f"no {option[0]}:" in said.output and "--recipe measured" in said.output
 
 
 def test_given_a_label_that_was_left_out_altogether_then_nothing_lies_near_its_centre() -> None:
