@@ -18,8 +18,8 @@ from pikvani_models.runners import onnx_invoke, tflite_invoke
 MACRO_F1_FLOOR = 0.90
 CROP_FLOORS = {"sugarcane": 0.88, "cotton": 0.95, "blackgram": 0.95, "chilli": 0.78}
 OTHER_CROP_FLOOR = 0.75
-CROSS_SOURCE_FLOOR = 0.40
-ECE_CEILING = {"in-source": 0.06, "cross-source": 0.20}
+CROSS_SOURCE_FLOOR = 0.60
+ECE_CEILING = {"in-source": 0.06, "cross-source": 0.15}
 REFUSED_FLOOR = 0.95
 SIZE_CEILING = 0.28
 DROP_CEILING = 0.5

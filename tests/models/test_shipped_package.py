@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from pikvani_contract.model import Package, load_package
+from pikvani_contract.model import Package, gates, load_package
 from pikvani_contract.model.gates import demanded
 from pikvani_contract.model.golden import check_golden
 from pikvani_contract.model.posterior import Evidence
@@ -20,7 +20,7 @@ from pikvani_models.measuring import Seen, case_metrics
 from pikvani_models.records import Record
 from pikvani_models.runners import onnx_invoke, tflite_invoke
 from pikvani_models.scope import scope_of
-from pikvani_models.validation import validate
+from pikvani_models.validation import judge, validate
 
 FOLDER = Path(__file__).parents[2] / "models" / "packages" / "leaf"
 
@@ -102,9 +102,24 @@ def test_an_empty_folder_is_an_error_that_says_so(tmp_path: Path) -> None:
 
 def test_the_gates_that_are_judged_are_those_a_stamp_must_name_and_it_passes_them(package: Package) -> None:
     pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed: TFLite golden cases not run")
-    gates = validate(FOLDER)
-    assert tuple(gate.name for gate in gates) == demanded(package.manifest)
-    assert all(gate.passed for gate in gates), [gate for gate in gates if not gate.passed]
+    judged = validate(FOLDER)
+    assert tuple(gate.name for gate in judged) == demanded(package.manifest)
+    assert all(gate.passed for gate in judged), [gate for gate in judged if not gate.passed]
+
+
+@pytest.mark.parametrize(
+    ("name", "worse", "gate"),
+    [("accuracy", 0.55, gates.UNSEEN), ("ece", 0.16, gates.calibration_of(gates.UNSEEN_PROTOCOL))],
+)
+def test_given_an_unseen_source_is_known_much_worse_than_before_then_a_gate_stops_it(
+    package: Package, name: str, worse: float, gate: str
+) -> None:
+    metrics = tuple(
+        msgspec.structs.replace(x, value=worse) if (x.name, x.protocol) == (name, gates.UNSEEN_PROTOCOL) else x
+        for x in package.manifest.metrics
+    )
+    failed = [g.name for g in judge(msgspec.structs.replace(package.manifest, metrics=metrics)) if not g.passed]
+    assert failed == [gate]
 
 
 def test_a_folder_that_is_no_package_cannot_be_validated(tmp_path: Path) -> None:
