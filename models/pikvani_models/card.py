@@ -9,6 +9,7 @@ from msgspec import structs
 from pikvani_contract.model.gates import UNSEEN_PROTOCOL
 from pikvani_contract.model.manifest import Manifest, Metric
 from pikvani_models.leaving import PROTOCOL as LEFT_OUT
+from pikvani_models.measuring import NEVER_SHOWN
 from pikvani_models.registry import CROPS, HELD_OUT_SOURCES
 
 COLUMNS = ("accuracy", "accuracy_open", "macro_f1", "ece", "answered", "right_of_answered")
@@ -49,6 +50,7 @@ def write_card(manifest: Manifest, path: Path) -> None:
         ],
         "",
         "The refusal pictures come from the same sets as those trained on: expect less elsewhere.",
+        *_never_shown(manifest),
         "",
         "## INT8 against FP32",
         "",
@@ -122,7 +124,7 @@ def _cases(manifest: Manifest) -> list[str]:
 
 
 def _left_out(manifest: Manifest) -> list[str]:
-    found = [x for x in manifest.metrics if x.protocol.startswith(LEFT_OUT)]
+    found = [x for x in manifest.metrics if x.protocol.startswith(LEFT_OUT) and x.name != NEVER_SHOWN]
     if not found:
         return []
     farms = [structs.replace(x, source=x.protocol.removeprefix(LEFT_OUT)) for x in found]
@@ -131,6 +133,23 @@ def _left_out(manifest: Manifest) -> list[str]:
         "",
         "Networks like this one, trained less long and without that farm, on its photographs: what a farm unlike all",
         "those below may expect, and how far the aim above holds there. This network was trained on them.",
+    ]
+
+
+def _never_shown(manifest: Manifest) -> list[str]:
+    found = [x for x in manifest.metrics if x.name == NEVER_SHOWN]
+    if not found:
+        return []
+    return [
+        "",
+        "### Crops never shown, refused at the same confidence (crop not told)",
+        "",
+        "| pictures of | photographs | refused |",
+        "|---|---|---|",
+        *[f"| {x.protocol.removeprefix(LEFT_OUT)} | {x.count} | {x.value:.1%} |" for x in found],
+        "",
+        "What stands among the sources below was refused by a network like this one, trained less long and without",
+        "them; anything else by this network itself.",
     ]
 
 

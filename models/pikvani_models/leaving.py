@@ -1,4 +1,4 @@
-"""A farm left out: a source, or the other cameras of one, kept from training so that it can be measured as unseen.
+"""What is kept from a training, to be measured as unseen: a farm (a source, or the other cameras of one), or crops.
 
 The test split comes of the same farms as what is trained on. Most crops have one source alone, but where several
 cameras took its photographs, each went to fields of its own; the sides of a photograph tell them apart.
@@ -8,14 +8,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from pikvani_contract.model.inference import Invoke
+from pikvani_contract.model.manifest import Manifest, Metric, parse_manifest
+from pikvani_models import measuring
 from pikvani_models.photos import read_rgb
-from pikvani_models.records import DataError, Record
+from pikvani_models.records import DataError, Record, scan
+from pikvani_models.registry import NONE, SOURCES
+from pikvani_models.scope import Scope
 
 OTHER_CAMERAS = "other-cameras"
 PROTOCOL = "left-out, "
 """How the protocol of figures begins that were measured on what was left out; what it was follows."""
+STRANGERS = 600
+"""Photographs of a source that are enough to say how often it is refused."""
 
 
 def parted(root: Path, records: Sequence[Record], wanted: str) -> tuple[list[Record], list[Record]]:
@@ -44,6 +52,42 @@ def parted(root: Path, records: Sequence[Record], wanted: str) -> tuple[list[Rec
     return [r for r in records if r.path not in left], [r for r in records if r.path in left]
 
 
+def never_shown(root: Path, scope: Scope) -> list[Record]:
+    """Photographs of crops that are none of the scope's: what it must refuse and was never shown.
+
+    At most `STRANGERS` of a source, evenly spread, labelled as what must be refused; none of one that is not there.
+    """
+    others = [s for s in SOURCES if s.crop not in (*scope.crops, "none") and (root / s.name).is_dir()]
+    free = [s for s in others if s.redistributable or not scope.redistributable_only]
+    found: list[Record] = []
+    for source in free:
+        mine = scan(root, (source,))
+        found += mine[:: -(-len(mine) // STRANGERS)]
+    return [replace(record, label=NONE) for record in found]
+
+
+def figures(manifest: Manifest, root: Path, wanted: str | None, left: Sequence[Record], invoke: Invoke) -> list[Metric]:
+    """What a package says of what it was kept from: of known crops together as `wanted`, of strangers by source."""
+    said = measuring.answers(manifest, measuring.collect(manifest, root, left, invoke))
+    known = [x for x in measuring.crop_metrics(said, f"{PROTOCOL}{wanted}") if not x.source]
+    return [*known, *measuring.never_shown_metrics(manifest, [a for a in said if a.known is None], PROTOCOL)]
+
+
+def told_by(path: Path, scope: Scope) -> list[Metric]:
+    """Such figures in the manifest of another package.
+
+    Raises:
+        DataError: It knows labels that the scope does not.
+    """
+    given = parse_manifest(path.read_bytes())
+    if others := sorted(set(given.labels) - set(scope.labels)):
+        raise DataError(
+            f"{path} is of {', '.join(others)} too, which the weights are not ({scope.told()}): what it was kept from "
+            "says nothing of them; give one of the same crops or fewer"
+        )
+    return [x for x in given.metrics if x.protocol.startswith(PROTOCOL)]
+
+
 def _ratio(path: Path) -> float:
     h, w = read_rgb(path).shape[:2]
-    return round(max(h, w) / min(h, w), 2)
+    return float(round(max(h, w) / min(h, w), 2))

@@ -22,6 +22,7 @@ from pikvani_models.registry import BY_NAME, NONE
 
 FLOOR_KEPT = 0.9
 KEPT_BAR = "bar_at_90_kept"
+NEVER_SHOWN = "refused_never_shown"
 
 
 @dataclass(frozen=True)
@@ -210,4 +211,19 @@ def refusal_metrics(known: Sequence[Answer], strangers: Sequence[Answer]) -> lis
     for name in sorted({a.record.source for a in strangers}):
         part = np.array([a.open.confidence for a in strangers if a.record.source == name])
         out.append(Metric("refused_at_90_kept", "refusal", round(float((part < bar).mean()), 4), len(part), "", name))
+    return out
+
+
+def never_shown_metrics(manifest: Manifest, strangers: Sequence[Answer], protocol: str) -> list[Metric]:
+    """Share of each source that was never shown below the package's own bar, its name after `protocol`.
+
+    No gate asks for it: it is to be read how often a crop that nobody photographed here is taken for a known one.
+    """
+    bar = next((x.value for x in manifest.metrics if x.name == KEPT_BAR), None)
+    if bar is None:
+        return []
+    out = []
+    for name in sorted({a.record.source for a in strangers}):
+        part = np.array([a.open.confidence for a in strangers if a.record.source == name])
+        out.append(Metric(NEVER_SHOWN, f"{protocol}{name}", round(float((part < bar).mean()), 4), len(part), "", ""))
     return out

@@ -22,12 +22,10 @@ from pikvani_contract.model import manifest as m
 from pikvani_contract.model.inference import Invoke
 from pikvani_contract.model.posterior import Evidence
 from pikvani_contract.model.preprocess import model_input
-from pikvani_models import augment, export, features, figures, fitting, measuring
+from pikvani_models import augment, export, features, figures, fitting, leaving, measuring
 from pikvani_models.agreement import with_agreement
 from pikvani_models.card import write_card
 from pikvani_models.golden import write_golden
-from pikvani_models.leaving import PROTOCOL as LEFT_OUT
-from pikvani_models.leaving import parted
 from pikvani_models.looks import PAINTED
 from pikvani_models.network import EMBEDDING
 from pikvani_models.pair import PairedNet
@@ -51,7 +49,7 @@ class BuildSpec:
     """What to build: weights, input side in pixels, version, the manifest to take fitted parts from, if any, the
     weights of a second network whose symptoms laboratory crops borrow, if any, and what the weights were kept from, if
     anything (`leaving.py`): then nothing is fitted on it, and it is measured as a farm never seen. The figures of such
-    packages, `left_out_from` their manifests, go into this one's.
+    packages, `left_out_from` their manifests, of the same labels or fewer, go into this one's.
     """
 
     weights: Path
@@ -76,9 +74,9 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     require_enough(records, scope)
     left: list[Record] = []
     if spec.leave_out is not None:
-        records, left = parted(root, records, spec.leave_out)
+        records, left = leaving.parted(root, records, spec.leave_out)
     given = None if spec.fitted_from is None else _fitted(spec.fitted_from, scope)
-    farms = [x for p in spec.left_out_from for x in _fitted(p, scope).metrics if x.protocol.startswith(LEFT_OUT)]
+    farms = [x for path in spec.left_out_from for x in leaving.told_by(path, scope)]
     folder.mkdir(parents=True, exist_ok=True)
     manifest = _neutral(spec, scope)
     say(f"embedding and quantisation views of {scope.told()}")
@@ -106,10 +104,10 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     manifest = _fit_and_measure(
         manifest, given, root, records, sample, invoke, folder.parent / f"{folder.name}.figures"
     )
-    if left:
-        say(f"what was left out: {len(left)} photographs")
-        said = measuring.answers(manifest, measuring.collect(manifest, root, left, invoke))
-        farms += [x for x in measuring.crop_metrics(said, f"{LEFT_OUT}{spec.leave_out}") if not x.source]
+    strangers = [] if given is not None else leaving.never_shown(root, scope)
+    if left or strangers:
+        say(f"what was left out: {len(left)} photographs; of crops never shown: {len(strangers)}")
+        farms += leaving.figures(manifest, root, spec.leave_out, [*left, *strangers], invoke)
     farms = [x for x in farms if x not in manifest.metrics]
     manifest = msgspec.structs.replace(manifest, metrics=(*manifest.metrics, *farms))
     test = [r for r in records if r.split == "test" and r.label != NONE]

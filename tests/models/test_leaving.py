@@ -1,4 +1,4 @@
-"""A farm left out: what stays, and what is kept aside to be measured as unseen."""
+"""A farm or a crop left out: what stays, and what is kept aside to be measured as unseen."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import pytest
 from click.testing import CliRunner
 from msgspec import structs
 
+from pikvani_contract.model.gates import demanded
 from pikvani_contract.model.manifest import Metric, load_package
-from pikvani_contract.model.posterior import Evidence
+from pikvani_contract.model.posterior import Diagnosis, Evidence
 from pikvani_models import fitting
 from pikvani_models.card import write_card
 from pikvani_models.cli import main
-from pikvani_models.leaving import PROTOCOL, parted
+from pikvani_models.leaving import PROTOCOL, never_shown, parted, told_by
+from pikvani_models.measuring import NEVER_SHOWN, Answer, never_shown_metrics
 from pikvani_models.records import DataError, Record
+from pikvani_models.scope import scope_of
 
 LEAF = Path(__file__).resolve().parents[2] / "models" / "packages" / "leaf"
 CANE, COTTON = "sugarcane_daphal_field", "cotton_zade_field"
@@ -83,3 +86,47 @@ def test_given_figures_of_a_farm_left_out_then_the_card_tells_them_apart_from_th
 
     write_card(structs.replace(shipped, metrics=own), tmp_path / "card.md")
     assert "left out" not in (tmp_path / "card.md").read_text()
+
+
+def test_given_a_network_of_some_crops_then_photographs_of_the_others_at_hand_are_what_it_was_never_shown(
+    tmp_path: Path,
+) -> None:
+    for folder in ("black_rot", "healthy", "leaf_blight", "black_measles"):
+        (tmp_path / "pv_grape_lab" / folder).mkdir(parents=True)
+        for i in range(2):
+            picture = np.full((64, 64, 3), 20 * i, np.uint8)
+            cv2.imwrite(str(tmp_path / "pv_grape_lab" / folder / f"{i}.jpg"), picture)
+    found = never_shown(tmp_path, scope_of(("cotton",)))
+    assert len(found) == 8 and {r.label for r in found} == {"none/background"}
+    assert never_shown(tmp_path, scope_of(("grape",))) == []
+
+
+def test_given_strangers_then_those_below_the_bar_are_refused_and_each_source_stands_for_itself() -> None:
+    shipped = load_package(LEAF).manifest
+    bar = next(x.value for x in shipped.metrics if x.name == "bar_at_90_kept")
+    sure, unsure = (
+        Diagnosis("more", "unsure", "cotton/healthy", confidence, {}, 0.5) for confidence in (bar + 0.01, bar - 0.01)
+    )
+    said = [
+        Answer(Record("x.jpg", source, "x", "none/background", "x", "test"), None, diagnosis)
+        for source, diagnosis in (("a", sure), ("b", sure), ("b", unsure))
+    ]
+    told = never_shown_metrics(shipped, said, PROTOCOL)
+    assert [(x.protocol, x.value, x.count) for x in told] == [(f"{PROTOCOL}a", 0.0, 1), (f"{PROTOCOL}b", 0.5, 2)]
+    assert demanded(structs.replace(shipped, metrics=(*shipped.metrics, *told))) == demanded(shipped)
+
+
+def test_given_figures_of_crops_never_shown_then_the_card_has_them_and_not_among_the_farms(tmp_path: Path) -> None:
+    shipped = load_package(LEAF).manifest
+    own = tuple(x for x in shipped.metrics if not x.protocol.startswith(PROTOCOL))
+    told = Metric(NEVER_SHOWN, f"{PROTOCOL}pv_grape_lab", 0.943, 150, "", "")
+    write_card(structs.replace(shipped, metrics=(*own, told)), tmp_path / "card.md")
+    card = (tmp_path / "card.md").read_text()
+    assert "| pv_grape_lab | 150 | 94.3% |" in card.split("### Crops never shown")[1]
+    assert "A farm left out" not in card
+
+
+def test_given_a_manifest_of_more_crops_then_what_it_left_out_is_turned_down(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"same crops or fewer"):
+        told_by(LEAF / "manifest.json", scope_of(("cotton",)))
+    assert told_by(LEAF / "manifest.json", scope_of())
