@@ -6,6 +6,7 @@ cameras took its photographs, each went to fields of its own; the sides of a pho
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -55,13 +56,18 @@ def parted(root: Path, records: Sequence[Record], wanted: str) -> tuple[list[Rec
 def never_shown(root: Path, scope: Scope) -> list[Record]:
     """Photographs of crops that are none of the scope's: what it must refuse and was never shown.
 
-    At most `STRANGERS` of a source, evenly spread, labelled as what must be refused; none of one that is not there.
+    At most `STRANGERS` of a source, evenly spread, labelled as what must be refused; none of one that is not there or
+    not whole, of which a line on standard error tells: no crop waits for another's photographs.
     """
     others = [s for s in SOURCES if s.crop not in (*scope.crops, "none") and (root / s.name).is_dir()]
     free = [s for s in others if s.redistributable or not scope.redistributable_only]
     found: list[Record] = []
     for source in free:
-        mine = scan(root, (source,))
+        try:
+            mine = scan(root, (source,))
+        except DataError as error:
+            print(f"package: {source.name} is not asked as a crop never shown: {error}", file=sys.stderr, flush=True)
+            continue
         found += mine[:: -(-len(mine) // STRANGERS)]
     return [replace(record, label=NONE) for record in found]
 

@@ -89,14 +89,16 @@ def test_given_figures_of_a_farm_left_out_then_the_card_tells_them_apart_from_th
 
 
 def test_given_a_network_of_some_crops_then_photographs_of_the_others_at_hand_are_what_it_was_never_shown(
-    tmp_path: Path,
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for folder in ("black_rot", "healthy", "leaf_blight", "black_measles"):
         (tmp_path / "pv_grape_lab" / folder).mkdir(parents=True)
         for i in range(2):
             picture = np.full((64, 64, 3), 20 * i, np.uint8)
             cv2.imwrite(str(tmp_path / "pv_grape_lab" / folder / f"{i}.jpg"), picture)
+    (tmp_path / "pv_pepper_lab").mkdir()
     found = never_shown(tmp_path, scope_of(("cotton",)))
+    assert "pv_pepper_lab is not asked" in capsys.readouterr().err, "it is not whole, and nobody waits for it"
     assert len(found) == 8 and {r.label for r in found} == {"none/background"}
     assert never_shown(tmp_path, scope_of(("grape",))) == []
 
