@@ -40,15 +40,7 @@ def write_card(manifest: Manifest, path: Path) -> None:
         *_left_out(manifest),
         "",
         f"### Refused, at the confidence that keeps 90% of known {_kept(manifest)} (crop not told)",
-        "",
-        "| pictures of | photographs | refused |",
-        "|---|---|---|",
-        *[
-            f"| {x.source} | {x.count} | {x.value:.1%} |"
-            for x in manifest.metrics
-            if x.protocol == "refusal" and x.source
-        ],
-        "",
+        *_refused([x for x in manifest.metrics if x.protocol == "refusal" and x.source]),
         "The refusal pictures come from the same sets as those trained on: expect less elsewhere.",
         *_never_shown(manifest),
         "",
@@ -143,14 +135,15 @@ def _never_shown(manifest: Manifest) -> list[str]:
     return [
         "",
         "### Crops never shown, refused at the same confidence (crop not told)",
-        "",
-        "| pictures of | photographs | refused |",
-        "|---|---|---|",
-        *[f"| {x.protocol.removeprefix(LEFT_OUT)} | {x.count} | {x.value:.1%} |" for x in found],
-        "",
+        *_refused([structs.replace(x, source=x.protocol.removeprefix(LEFT_OUT)) for x in found]),
         "What stands among the sources below was refused by a network like this one, trained less long and without",
         "them; anything else by this network itself.",
     ]
+
+
+def _refused(metrics: list[Metric]) -> list[str]:
+    rows = [f"| {x.source} | {x.count} | {x.value:.1%} |" for x in metrics]
+    return ["", "| pictures of | photographs | refused |", "|---|---|---|", *rows, ""]
 
 
 def _table(metrics: list[Metric], title: str) -> list[str]:

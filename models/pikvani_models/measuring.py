@@ -207,11 +207,8 @@ def refusal_metrics(known: Sequence[Answer], strangers: Sequence[Answer]) -> lis
     if not field:
         return []
     bar = float(np.quantile([a.open.confidence for a in field], 1 - FLOOR_KEPT))
-    out = [Metric(KEPT_BAR, "refusal", round(bar, 4), len(field), "", "")]
-    for name in sorted({a.record.source for a in strangers}):
-        part = np.array([a.open.confidence for a in strangers if a.record.source == name])
-        out.append(Metric("refused_at_90_kept", "refusal", round(float((part < bar).mean()), 4), len(part), "", name))
-    return out
+    refused = [Metric("refused_at_90_kept", "refusal", share, n, "", name) for name, share, n in _below(bar, strangers)]
+    return [Metric(KEPT_BAR, "refusal", round(bar, 4), len(field), "", ""), *refused]
 
 
 def never_shown_metrics(manifest: Manifest, strangers: Sequence[Answer], protocol: str) -> list[Metric]:
@@ -222,8 +219,14 @@ def never_shown_metrics(manifest: Manifest, strangers: Sequence[Answer], protoco
     bar = next((x.value for x in manifest.metrics if x.name == KEPT_BAR), None)
     if bar is None:
         return []
+    told = _below(bar, strangers)
+    return [Metric(NEVER_SHOWN, f"{protocol}{name}", share, n, "", "") for name, share, n in told]
+
+
+def _below(bar: float, strangers: Sequence[Answer]) -> list[tuple[str, float, int]]:
+    """Of each source the share whose open confidence is below `bar`, and how many photographs it has."""
     out = []
     for name in sorted({a.record.source for a in strangers}):
         part = np.array([a.open.confidence for a in strangers if a.record.source == name])
-        out.append(Metric(NEVER_SHOWN, f"{protocol}{name}", round(float((part < bar).mean()), 4), len(part), "", ""))
+        out.append((name, round(float((part < bar).mean()), 4), len(part)))
     return out
