@@ -1,7 +1,6 @@
 """Photographs as hostile input: what is read, what is refused, and that nothing else ever happens."""
 
 import struct
-import time
 import zlib
 from pathlib import Path
 
@@ -62,12 +61,11 @@ def test_given_something_that_is_no_picture_then_it_is_refused(data: bytes) -> N
     assert refused.value.reason == "unreadable"
 
 
-def test_given_a_huge_png_then_it_is_refused_without_decoding_it() -> None:
-    started_s = time.perf_counter()
+def test_given_a_huge_png_then_it_is_refused_without_decoding_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
     with pytest.raises(PhotoError, match="megapixels") as refused:
         read_photo(png_header(20_000, 20_000), "huge.png")
     assert refused.value.reason == "too_large"
-    assert time.perf_counter() - started_s < 0.05
 
 
 def test_given_a_jpeg_that_says_a_huge_size_then_it_is_refused() -> None:

@@ -58,11 +58,15 @@ def test_given_field_photographs_then_at_most_one_in_a_hundred_is_turned_down(le
 
 
 @pytest.mark.needs_photos
-def test_given_a_field_photograph_then_the_gate_is_quick(leaf_photos: Path) -> None:
-    photos = [read_photo(p.read_bytes(), p.name) for p in sorted(leaf_photos.glob("*_field/*/*.jpg"))[::100]]
-    times_ms = []
-    for photo in photos:
-        started_s = time.perf_counter()
+def test_given_a_field_photograph_then_the_gate_costs_a_few_readings_of_it_at_most(leaf_photos: Path) -> None:
+    times_s = []
+    for path in sorted(leaf_photos.glob("*_field/*/*.jpg"))[::100]:
+        data = path.read_bytes()
+        started_s = time.thread_time()
+        photo = read_photo(data, path.name)
+        read_s = time.thread_time()
         assess(photo)
-        times_ms.append((time.perf_counter() - started_s) * 1000)
-    assert statistics.median(times_ms) < 5, "about 0.7 ms on a quiet machine"
+        times_s.append((read_s - started_s, time.thread_time() - read_s))
+    reading_s, assessing_s = map(statistics.median, zip(*times_s, strict=True))
+    print(f"{assessing_s / reading_s:.2f} of reading")
+    assert assessing_s < 6 * reading_s, "about twice on a quiet machine"

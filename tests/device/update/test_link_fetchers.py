@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.device.update.conftest import at
 from tests.support.block_centre import QUICK, MemoryCentre
+from tests.support.peers import wait_for
 from tests.support.tuf_repository import NOW, TufRepository
 
 from pikvani_contract import topics
@@ -90,14 +91,14 @@ def test_given_a_link_then_never_more_than_the_window_is_on_its_way(folder: Path
     thread.start()
     while not centre.asked:
         time.sleep(0.01)
-    time.sleep(0.1)
     assert [want.length for ask in centre.asked[:1] for want in ask.wants] == [8_000]
     first = centre.asked[0]
     for blocks in answers(centre.files, first):
         centre.hub.send(topics.device("village-1", topics.DOWN_BLOCK), pack(blocks))
     thread.join(5)
     threading.Thread(target=lambda: list(pieces), daemon=True).start()
-    time.sleep(0.3)
+    assert wait_for(lambda: len({ask.number for ask in centre.asked}) > 1)
+    time.sleep(0.3)  # long enough for asks past the window, were there any
     later = [ask for ask in centre.asked if ask.number != first.number]
     assert sum(want.length for ask in later[:10] for want in ask.wants[:1] if ask.wants[0].offset >= 8_000) > 0
     assert max(want.offset + want.length for ask in later for want in ask.wants) <= 8_000 + 20_000
