@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from pikvani_contract.model.gates import UNSEEN_PROTOCOL
+from pikvani_contract.model.gates import REFUSAL_PROTOCOL, REFUSED, REHEARSED_PROTOCOL, UNSEEN_PROTOCOL
 from pikvani_contract.model.manifest import Manifest, Metric
 from pikvani_models.leaving import PROTOCOL as LEFT_OUT
 from pikvani_models.measuring import NEVER_SHOWN
@@ -34,13 +34,15 @@ def write_card(manifest: Manifest, path: Path) -> None:
         f"the aim is at most {manifest.decision.risk:.0%} wrong among the answered.",
         "",
         "## Measured (quantised ONNX file, crop known unless said)",
+        *_went_on(manifest),
         *_table([x for x in manifest.metrics if x.protocol == "in-source"], "Same sources, other photographs"),
         *(_table(unseen, "A source never trained on") if unseen else []),
         *_cases(manifest),
+        *_rehearsed(manifest),
         *_left_out(manifest),
         "",
         f"### Refused, at the confidence that keeps 90% of known {_kept(manifest)} (crop not told)",
-        *_refused([x for x in manifest.metrics if x.protocol == "refusal" and x.source]),
+        *_refused([x for x in manifest.metrics if x.protocol == REFUSAL_PROTOCOL and x.source]),
         "The refusal pictures come from the same sets as those trained on: expect less elsewhere.",
         *_never_shown(manifest),
         "",
@@ -113,6 +115,33 @@ def _cases(manifest: Manifest) -> list[str]:
         cells = " | ".join(f"{values[n].value:.3f}" for n in ("accuracy", "answered", "right_of_answered"))
         lines.append(f"| {protocol} | {values['accuracy'].count} | {cells} |")
     return lines
+
+
+def _went_on(manifest: Manifest) -> list[str]:
+    if not (how := manifest.quantisation.get("went_on")):
+        return []
+    return [
+        "",
+        f"**This network went on from the one that was measured, {how}.** The figures are of the one before it;",
+        "its own are those of INT8 against FP32 alone.",
+    ]
+
+
+def _rehearsed(manifest: Manifest) -> list[str]:
+    found = [x for x in manifest.metrics if x.protocol == REHEARSED_PROTOCOL]
+    if not found:
+        return []
+    refused = [x for x in found if x.name == REFUSED]
+    held = [x.source for x in found if x.name == "accuracy" and x.source in HELD_OUT_SOURCES]
+    lines = _table([x for x in found if x.name != REFUSED], "Rehearsed: the last steps, without these photographs")
+    lines += [
+        "",
+        "What going on changes: a network that took the same last steps, but for the photographs above, with the",
+        "confidence and the thresholds of the one before them.",
+    ]
+    if held:
+        lines += [f"It saw the other half of {', '.join(held)}, which the sum leaves out."]
+    return [*lines, *_refused(refused)]
 
 
 def _left_out(manifest: Manifest) -> list[str]:

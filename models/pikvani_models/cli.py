@@ -21,6 +21,7 @@ from pikvani_models.scope import scope_of, sources_of
 from pikvani_models.speech import cli as speech
 from pikvani_models.speech import judging_cli as judging
 
+RECIPES = ("floor", "measured", "rehearsed", "shipped")
 PAINTED_HELP = "Share of pictures on which diseases that no field has shown are painted as handbooks tell them."
 LEAVE_HELP = "SOURCE, or SOURCE/other-cameras: kept from this, to be measured as a farm never seen."
 
@@ -35,7 +36,7 @@ for _command in (build_advice, *speech.COMMANDS, *judging.COMMANDS):
 
 
 @main.command()
-@click.option("--recipe", type=click.Choice(["floor", "measured", "shipped"]), default="measured", show_default=True)
+@click.option("--recipe", type=click.Choice(RECIPES), default="measured", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoints and weights.")
 @click.option("--minutes", type=float, default=60.0, show_default=True, help="Time to train; resumable.")
 @click.option("--size", type=int, default=160, show_default=True, help="Side of training pictures, pixels.")
@@ -59,7 +60,8 @@ def train(
     crops: tuple[str, ...],
     redistributable_only: bool,
 ) -> None:
-    """Train weights: `floor` (frozen features), `measured` (held-out sources left out) or `shipped` (everything).
+    """Train weights: `floor` (frozen features), `measured` (held-out sources left out), `shipped` (everything), or
+    `rehearsed` (as `shipped`, but for what is kept to measure it on).
 
     The weights remember which crops they are of. Without --crop they are of every crop, or of those of the run or the
     weights that are gone on with.
@@ -107,7 +109,8 @@ def _require_none_of(*names: str) -> None:
     "--left-out-from",
     multiple=True,
     type=click.Path(path_type=Path, exists=True),
-    help="Manifest of a package with --leave-out, whose figures of it go into this one's; may be repeated.",
+    help="Manifest of a package with --leave-out, or of rehearsed weights, whose figures of what was left out go into "
+    "this one's; may be repeated.",
 )
 def package(
     weights: Path,

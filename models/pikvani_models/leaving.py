@@ -12,12 +12,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from msgspec import structs
+
+from pikvani_contract.model.gates import REHEARSED_PROTOCOL
 from pikvani_contract.model.inference import Invoke
 from pikvani_contract.model.manifest import Manifest, Metric, parse_manifest
 from pikvani_models import measuring
 from pikvani_models.photos import read_rgb
-from pikvani_models.records import DataError, Record, scan
-from pikvani_models.registry import NONE, SOURCES
+from pikvani_models.records import DataError, Record, half_of, scan
+from pikvani_models.registry import HELD_OUT_SOURCES, NONE, SOURCES
 from pikvani_models.scope import Scope
 
 OTHER_CAMERAS = "other-cameras"
@@ -79,8 +82,31 @@ def figures(manifest: Manifest, root: Path, wanted: str | None, left: Sequence[R
     return [*known, *measuring.never_shown_metrics(manifest, [a for a in said if a.known is None], PROTOCOL)]
 
 
+def kept_from_rehearsal(record: Record) -> bool:
+    """Whether a photograph is there to measure what the steps of what is shipped lead to."""
+    if record.source in HELD_OUT_SOURCES:
+        return half_of(record.group) == 1
+    return record.split == "test"
+
+
+def rehearsed(manifest: Manifest, root: Path, records: Sequence[Record], invoke: Invoke) -> list[Metric]:
+    """What a rehearsal of what is shipped says of the photographs kept from it; sources of a farm held out, of which it
+    saw the other half, stand beside the sum over the others.
+    """
+    kept = [r for r in records if kept_from_rehearsal(r)]
+    said = measuring.answers(manifest, measuring.collect(manifest, root, kept, invoke))
+    strangers = [a for a in said if a.known is None]
+    held, known = ([a for a in said if a.known and (a.record.source in HELD_OUT_SOURCES) == x] for x in (True, False))
+    refused = measuring.refusal_metrics(known, strangers)
+    return [
+        *measuring.crop_metrics(known, REHEARSED_PROTOCOL),
+        *(x for x in measuring.crop_metrics(held, REHEARSED_PROTOCOL) if x.source),
+        *(structs.replace(x, protocol=REHEARSED_PROTOCOL) for x in refused if x.source),
+    ]
+
+
 def told_by(path: Path, scope: Scope) -> list[Metric]:
-    """Such figures in the manifest of another package.
+    """Figures of what was left out, or of a rehearsal, in the manifest of another package.
 
     Raises:
         DataError: It knows labels that the scope does not.
@@ -91,7 +117,7 @@ def told_by(path: Path, scope: Scope) -> list[Metric]:
             f"{path} is of {', '.join(others)} too, which the weights are not ({scope.told()}): what it was kept from "
             "says nothing of them; give one of the same crops or fewer"
         )
-    return [x for x in given.metrics if x.protocol.startswith(PROTOCOL)]
+    return [x for x in given.metrics if x.protocol.startswith(PROTOCOL) or x.protocol == REHEARSED_PROTOCOL]
 
 
 def _ratio(path: Path) -> float:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pikvani_contract.model.gates import REFUSAL_PROTOCOL, REFUSED
 from pikvani_contract.model.inference import Invoke, look
 from pikvani_contract.model.manifest import Manifest, Metric
 from pikvani_contract.model.posterior import Diagnosis, Evidence, decide
@@ -207,8 +208,8 @@ def refusal_metrics(known: Sequence[Answer], strangers: Sequence[Answer]) -> lis
     if not field:
         return []
     bar = float(np.quantile([a.open.confidence for a in field], 1 - FLOOR_KEPT))
-    refused = [Metric("refused_at_90_kept", "refusal", share, n, "", name) for name, share, n in _below(bar, strangers)]
-    return [Metric(KEPT_BAR, "refusal", round(bar, 4), len(field), "", ""), *refused]
+    refused = [Metric(REFUSED, REFUSAL_PROTOCOL, share, n, "", name) for name, share, n in _below(bar, strangers)]
+    return [Metric(KEPT_BAR, REFUSAL_PROTOCOL, round(bar, 4), len(field), "", ""), *refused]
 
 
 def never_shown_metrics(manifest: Manifest, strangers: Sequence[Answer], protocol: str) -> list[Metric]:

@@ -76,6 +76,7 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     if spec.leave_out is not None:
         records, left = leaving.parted(root, records, spec.leave_out)
     given = None if spec.fitted_from is None else _fitted(spec.fitted_from, scope)
+    rehearsal = rehearsal_of(spec)
     farms = [x for path in spec.left_out_from for x in leaving.told_by(path, scope)]
     folder.mkdir(parents=True, exist_ok=True)
     manifest = _neutral(spec, scope)
@@ -108,12 +109,17 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     if left or strangers:
         say(f"what was left out: {len(left)} photographs; of crops never shown: {len(strangers)}")
         farms += leaving.figures(manifest, root, spec.leave_out, [*left, *strangers], invoke)
+    if rehearsal:
+        say("what was kept from the rehearsal")
+        farms += leaving.rehearsed(manifest, root, records, invoke)
     farms = [x for x in farms if x not in manifest.metrics]
     manifest = msgspec.structs.replace(manifest, metrics=(*manifest.metrics, *farms))
     test = [r for r in records if r.split == "test" and r.label != NONE]
     say("INT8 against FP32")
     manifest = with_agreement(manifest, folder, fp32, root, test)
     how = {"onnx": f"static QDQ, per-channel, {ranges}", "tflite": "static_wi8_ai8", "photographs": str(len(few))}
+    if given is not None:
+        how["went_on"] = "with the test photographs left out" if rehearsal else "with every photograph"
     if spec.lender is not None:
         how["network"] = "two EfficientNet-Lite0 side by side, the second for crops of laboratories alone"
         if painted := _painted(spec.lender, scope):
@@ -129,6 +135,23 @@ def build(spec: BuildSpec, folder: Path) -> m.Manifest:
     m.load_package(folder)
     _log(manifest, spec, folder)
     return manifest
+
+
+def rehearsal_of(spec: BuildSpec) -> bool:
+    """Whether the weights are those of a rehearsal. Weights of before they remembered their recipe say nothing.
+
+    Raises:
+        DataError: They saw what would be fitted or measured on.
+    """
+    recipes = {load(path)[1].get("recipe") for path in (spec.weights, spec.lender) if path}
+    if gates.REHEARSED_PROTOCOL in recipes and len(recipes) > 1:
+        raise DataError(f"{spec.weights} and {spec.lender} are not of one recipe: rehearse with both, or with none")
+    if spec.fitted_from is None and (saw := recipes & {gates.REHEARSED_PROTOCOL, "shipped"}):
+        raise DataError(
+            f"weights of recipe {saw.pop()} saw the photographs that are fitted on: give --fitted-from the manifest of "
+            "the measured package"
+        )
+    return gates.REHEARSED_PROTOCOL in recipes
 
 
 def _painted(lender: Path, scope: Scope) -> list[str]:

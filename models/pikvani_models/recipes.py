@@ -1,7 +1,8 @@
 """Which photographs and which weights a training starts from: the named recipes of `pikvani-models train`.
 
 `measured` leaves out the test and validation groups and the whole of `corn_plantdoc_field`, so that every bar can be
-measured by its own rule. `shipped` goes on from `measured` with every photograph.
+measured by its own rule. `shipped` goes on from `measured` with every photograph, and nothing is left to measure it on.
+So `rehearsed` takes the same steps with all but the test groups and half 1 of `corn_plantdoc_field`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from pathlib import Path
 
 import torch
 
+from pikvani_contract.model.gates import REHEARSED_PROTOCOL
 from pikvani_models import weights
-from pikvani_models.leaving import parted
+from pikvani_models.leaving import kept_from_rehearsal, parted
 from pikvani_models.network import LeafNet, drop_path_for, load_imagenet
 from pikvani_models.photos import read_rgb
-from pikvani_models.records import Record, data_root, scan
+from pikvani_models.records import DataError, Record, data_root, scan
 from pikvani_models.registry import HELD_OUT_SOURCES
 from pikvani_models.scope import Scope, require_enough, scope_of
 from pikvani_models.stream import TrainingStream
@@ -31,7 +33,20 @@ def records_for(recipe: str, records: Sequence[Record]) -> list[Record]:
     """The photographs a recipe trains on."""
     if recipe == "shipped":
         return list(records)
+    if recipe == REHEARSED_PROTOCOL:
+        return [r for r in records if not kept_from_rehearsal(r)]
     return [r for r in records if r.split == "train" and r.source not in HELD_OUT_SOURCES]
+
+
+def require_seen_no_more(before: str, recipe: str, start: Path) -> None:
+    """Refuse to go on from weights that saw photographs which a recipe keeps to be measured on.
+
+    Raises:
+        DataError: They did.
+    """
+    saw = ("floor", "measured", REHEARSED_PROTOCOL, "shipped")
+    if saw.index(before) > max(saw.index(recipe), saw.index("measured")):
+        raise DataError(f"{start} is of recipe {before}, which saw what {recipe} must not see: start from others")
 
 
 def imagenet_net(scope: Scope, epochs: int = 10) -> LeafNet:
@@ -64,7 +79,7 @@ def fine_tune(
     """Run a fine-tuning recipe and return the path of the averaged weights.
 
     Args:
-        recipe: `measured` or `shipped`.
+        recipe: `measured`, `shipped` or `rehearsed`.
         folder: of the run; a run that was begun there goes on.
         schedule: how long and how hard.
         start: weights to go on from instead of ImageNet's.
@@ -84,7 +99,9 @@ def fine_tune(
     scope = weights.agreed(wanted, folder / weights.STATE_FILE, *([start] if start else []))
     net, average = imagenet_net(scope), imagenet_net(scope)
     if start is not None:
-        weights.fill(net, weights.load(start)[1]["net"], start)
+        begun = weights.load(start)[1]
+        require_seen_no_more(begun.get("recipe", recipe), recipe, start)
+        weights.fill(net, begun["net"], start)
     average.load_state_dict(net.state_dict())
     records = scan(root, scope.sources)
     require_enough(records, scope)
@@ -98,7 +115,7 @@ def fine_tune(
     with tracked("leaf", folder, parameters | {"start": str(start or "ImageNet")}) as run:
         stream = TrainingStream(root, chosen, scope.labels, size, BATCH, seed, painted)
         train(net, average, scope, stream, schedule, folder, run, imagenet_net(scope) if taught else None)
-    return _save(average, scope, folder, painted)
+    return _save(average, scope, folder, recipe, painted)
 
 
 def train_floor(folder: Path, wanted: Scope | None = None, size: int = 224) -> Path:
@@ -123,10 +140,10 @@ def train_floor(folder: Path, wanted: Scope | None = None, size: int = 224) -> P
         for row, label in enumerate(model.classes_):
             net.classifier.weight[label, :, 0, 0] = torch.from_numpy(model.coef_[row])
             net.classifier.bias[label] = float(model.intercept_[row])
-    return _save(net, scope, folder)
+    return _save(net, scope, folder, "floor")
 
 
-def _save(net: LeafNet, scope: Scope, folder: Path, painted: float = 0.0) -> Path:
+def _save(net: LeafNet, scope: Scope, folder: Path, recipe: str, painted: float = 0.0) -> Path:
     path = folder / weights.WEIGHTS_FILE
-    weights.save(path, scope, {"net": net.state_dict(), "painted": painted})
+    weights.save(path, scope, {"net": net.state_dict(), "painted": painted, "recipe": recipe})
     return path

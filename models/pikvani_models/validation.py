@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pikvani_contract.model import gates as names
 from pikvani_contract.model.golden import check_golden
-from pikvani_contract.model.manifest import Manifest, Package, load_package
+from pikvani_contract.model.manifest import Manifest, Metric, Package, load_package
 from pikvani_models.registry import BY_NAME, HELD_OUT_SOURCES
 from pikvani_models.runners import onnx_invoke, tflite_invoke
 
@@ -58,6 +58,7 @@ def judge(manifest: Manifest) -> list[Gate]:
         *_accuracy(manifest),
         *_calibration(manifest),
         *_refusal(manifest),
+        *_rehearsed(manifest),
         *_quantised(manifest),
         Gate(names.LICENCES, bool(manifest.data) and not unknown, f"without a licence entry: {unknown or 'none'}"),
     ]
@@ -104,10 +105,21 @@ def _calibration(manifest: Manifest) -> list[Gate]:
 
 
 def _refusal(manifest: Manifest) -> list[Gate]:
-    found = [x for x in manifest.metrics if x.name == "refused_at_90_kept"]
+    found = [x for x in manifest.metrics if (x.name, x.protocol) == (names.REFUSED, names.REFUSAL_PROTOCOL)]
     if not found:
         return [Gate(names.REFUSAL, False, "not measured")]
     return [_least(names.refused_of(x.source), x.value, REFUSED_FLOOR) for x in found]
+
+
+def _rehearsed(manifest: Manifest) -> list[Gate]:
+    """The last steps, with every photograph, must not undo what was measured before them."""
+    return [_least(names.rehearsed_of(x.source), x.value, _rehearsed_floor(x)) for x in names.rehearsed(manifest)]
+
+
+def _rehearsed_floor(x: Metric) -> float:
+    if x.name == names.REFUSED:
+        return REFUSED_FLOOR
+    return CROSS_SOURCE_FLOOR if x.source in HELD_OUT_SOURCES else _floor(x.crop)
 
 
 def _quantised(manifest: Manifest) -> list[Gate]:

@@ -5,21 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from msgspec import structs
 
-from pikvani_contract.model.gates import demanded
+from pikvani_contract.model.gates import REHEARSED_PROTOCOL, demanded, rehearsed_of
 from pikvani_contract.model.manifest import Metric, load_package
 from pikvani_contract.model.posterior import Diagnosis, Evidence
 from pikvani_models import fitting
 from pikvani_models.card import write_card
 from pikvani_models.cli import main
-from pikvani_models.leaving import PROTOCOL, never_shown, parted, told_by
+from pikvani_models.leaving import PROTOCOL, kept_from_rehearsal, never_shown, parted, told_by
 from pikvani_models.measuring import NEVER_SHOWN, Answer, never_shown_metrics
-from pikvani_models.records import DataError, Record
+from pikvani_models.records import DataError, Record, half_of
 from pikvani_models.scope import scope_of
+from pikvani_models.validation import judge
 
 LEAF = Path(__file__).resolve().parents[2] / "models" / "packages" / "leaf"
 CANE, COTTON = "sugarcane_daphal_field", "cotton_zade_field"
@@ -132,3 +134,64 @@ def test_given_a_manifest_of_more_crops_then_what_it_left_out_is_turned_down(tmp
     with pytest.raises(DataError, match=r"same crops or fewer"):
         told_by(LEAF / "manifest.json", scope_of(("cotton",)))
     assert told_by(LEAF / "manifest.json", scope_of())
+
+
+def test_given_a_rehearsal_then_the_test_groups_and_half_of_what_is_held_out_are_kept_from_it() -> None:
+    own = [Record("x.jpg", CANE, "Rust", "sugarcane/rust", "x", split) for split in ("train", "val", "test")]
+    held = [Record(f"{i}.jpg", "corn_plantdoc_field", "Blight", "maize/x", f"{i}", "test") for i in range(40)]
+    kept = [r for r in (*own, *held) if kept_from_rehearsal(r)]
+    assert kept == [own[2], *(r for r in held if half_of(r.group) == 1)] and 5 < len(kept) < 35
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "crop", "passes", "fails"),
+    [
+        ("accuracy", CANE, "sugarcane", 0.93, 0.87),
+        ("accuracy", "corn_plantdoc_field", "maize", 0.61, 0.59),
+        ("refused_at_90_kept", "ood_deepweeds", "", 0.96, 0.94),
+    ],
+)
+def test_given_a_rehearsal_that_fell_then_the_package_fails_and_whoever_signs_demands_to_know(
+    name: str, source: str, crop: str, passes: float, fails: float
+) -> None:
+    shipped = load_package(LEAF).manifest
+    own = tuple(x for x in shipped.metrics if x.protocol != REHEARSED_PROTOCOL)
+    for value, good in ((passes, True), (fails, False)):
+        told = Metric(name, REHEARSED_PROTOCOL, value, 80, crop, source)
+        manifest = structs.replace(shipped, metrics=(*own, told))
+        (gate,) = [g for g in judge(manifest) if g.name == rehearsed_of(source)]
+        assert gate.passed is good
+        assert rehearsed_of(source) in demanded(manifest)
+        others = structs.replace(shipped, metrics=own)
+        assert [g.name for g in judge(others)] == [g.name for g in judge(manifest) if g != gate]
+
+
+def test_given_a_network_that_went_on_then_its_card_says_whose_figures_stand_there_and_what_going_on_changed(
+    tmp_path: Path,
+) -> None:
+    shipped = load_package(LEAF).manifest
+    own = tuple(x for x in shipped.metrics if x.protocol != REHEARSED_PROTOCOL)
+    told = (
+        Metric("accuracy", REHEARSED_PROTOCOL, 0.931, 262, "sugarcane", CANE),
+        Metric("accuracy", REHEARSED_PROTOCOL, 0.822, 155, "maize", "corn_plantdoc_field"),
+        Metric("refused_at_90_kept", REHEARSED_PROTOCOL, 0.988, 82, "", "ood_deepweeds"),
+    )
+    how = {**shipped.quantisation, "went_on": "with every photograph"}
+    write_card(structs.replace(shipped, metrics=(*own, *told), quantisation=how), tmp_path / "card.md")
+    card = (tmp_path / "card.md").read_text()
+    assert "went on from the one that was measured, with every photograph" in card.split("### Same sources")[0]
+    section = card.split("### Rehearsed")[1].split("### ")[0]
+    assert f"| {CANE} | 262 | 0.931 |" in section and "| ood_deepweeds | 82 | 98.8% |" in section
+    assert "the other half of corn_plantdoc_field" in section
+
+    how.pop("went_on")
+    write_card(structs.replace(shipped, metrics=own, quantisation=how), tmp_path / "card.md")
+    card = (tmp_path / "card.md").read_text()
+    assert "went on" not in card and "Rehearsed" not in card
+
+
+def test_given_a_manifest_of_a_rehearsal_then_its_figures_are_told(tmp_path: Path) -> None:
+    shipped = load_package(LEAF).manifest
+    told = Metric("accuracy", REHEARSED_PROTOCOL, 0.931, 262, "sugarcane", CANE)
+    (tmp_path / "manifest.json").write_bytes(msgspec.json.encode(structs.replace(shipped, metrics=(told,))))
+    assert told_by(tmp_path / "manifest.json", scope_of()) == [told]
