@@ -84,7 +84,7 @@ def _limits(manifest: Manifest) -> list[str]:
         )
     if "maize" in manifest.crops:
         lines.append(
-            "- Maize was trained in the laboratory; its field figures below are from photographs never trained on."
+            "- Maize: the figures at a source never trained on are of a network that knew it from the laboratory alone."
         )
     if UNSEEN_PROTOCOL in manifest.not_measured:
         lines.append(
@@ -141,7 +141,7 @@ def _rehearsed(manifest: Manifest) -> list[str]:
     ]
     if held:
         lines += [f"It saw the other half of {', '.join(held)}, which the sum leaves out."]
-    return [*lines, *_refused(refused)]
+    return [*lines, *_refused(refused)[:-1]]
 
 
 def _left_out(manifest: Manifest) -> list[str]:
