@@ -15,13 +15,13 @@ from click.core import ParameterSource
 
 from pikvani_contract.model.manifest import PackageError, load_package
 from pikvani_models.advice_cli import build_advice
+from pikvani_models.leaving import RECIPES
 from pikvani_models.records import DataError, data_root, scan
 from pikvani_models.registry import CROPS
 from pikvani_models.scope import scope_of, sources_of
 from pikvani_models.speech import cli as speech
 from pikvani_models.speech import judging_cli as judging
 
-RECIPES = ("floor", "measured", "rehearsed", "shipped")
 PAINTED_HELP = "Share of pictures on which diseases that no field has shown are painted as handbooks tell them."
 LEAVE_HELP = "SOURCE, or SOURCE/other-cameras: kept from this, to be measured as a farm never seen."
 

@@ -26,6 +26,8 @@ from pikvani_models.scope import Scope
 OTHER_CAMERAS = "other-cameras"
 PROTOCOL = "left-out, "
 """How the protocol of figures begins that were measured on what was left out; what it was follows."""
+RECIPES = ("floor", "measured", REHEARSED_PROTOCOL, "shipped")
+"""How a training may choose its photographs; none that stands later saw fewer."""
 STRANGERS = 600
 """Photographs of a source that are enough to say how often it is refused."""
 

@@ -16,7 +16,7 @@ import torch
 
 from pikvani_contract.model.gates import REHEARSED_PROTOCOL
 from pikvani_models import weights
-from pikvani_models.leaving import kept_from_rehearsal, parted
+from pikvani_models.leaving import RECIPES, kept_from_rehearsal, parted
 from pikvani_models.network import LeafNet, drop_path_for, load_imagenet
 from pikvani_models.photos import read_rgb
 from pikvani_models.records import DataError, Record, data_root, scan
@@ -44,8 +44,7 @@ def require_seen_no_more(before: str, recipe: str, start: Path) -> None:
     Raises:
         DataError: They did.
     """
-    saw = ("floor", "measured", REHEARSED_PROTOCOL, "shipped")
-    if saw.index(before) > max(saw.index(recipe), saw.index("measured")):
+    if RECIPES.index(before) > RECIPES.index(recipe):
         raise DataError(f"{start} is of recipe {before}, which saw what {recipe} must not see: start from others")
 
 

@@ -68,5 +68,4 @@ def test_given_a_field_photograph_then_the_gate_costs_a_few_readings_of_it_at_mo
         assess(photo)
         times_s.append((read_s - started_s, time.thread_time() - read_s))
     reading_s, assessing_s = map(statistics.median, zip(*times_s, strict=True))
-    print(f"{assessing_s / reading_s:.2f} of reading")
     assert assessing_s < 6 * reading_s, "about twice on a quiet machine"
